@@ -1,0 +1,481 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * libtracedisk: write, read and understand *.tdt traces.
+ *
+ * Concepts
+ *
+ *   trace    one file. Little-endian blocks of records; tracedisk-format(5).
+ *   writer   one open trace being recorded. Any number of threads.
+ *   stream   one producing thread's way into a writer: it owns one open block,
+ *            so that no record takes a lock.
+ *   record   HEADER, DEVICE, SUBMIT, COMPLETE, EVENT, MARK or LOST. Every
+ *            record has a sequence number, unique in the trace, that orders
+ *            the records of all streams, and a time.
+ *   reader   a trace being read, record by record, in sequence order.
+ *   command  a SUBMIT and its COMPLETE, joined and decoded.
+ *
+ * Units: bytes, unless a name says otherwise; times are nanoseconds of the
+ * guest's virtual clock; an LBA counts the device's logical blocks.
+ *
+ * Errors: functions that return int give 0 (or a documented positive value)
+ * when they worked and a negative errno value when they did not.
+ *
+ * Threads: a stream belongs to one thread at a time; a writer may be shared;
+ * a reader belongs to one thread.
+ *
+ * Plain C11 and POSIX. Knows nothing of QEMU.
+ */
+#ifndef LIBTRACEDISK_TRACEDISK_H
+#define LIBTRACEDISK_TRACEDISK_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/uio.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+#define TD_FORMAT_MAJOR 1
+#define TD_FORMAT_MINOR 0
+
+/* The file is pre-allocated and claimed in blocks of this size. */
+#define TD_BLOCK_SIZE 65536
+
+/* An AHCI PRDT holds at most this many entries (AHCI 1.3.1, 4.2.2 PRDTL). */
+#define TD_MAX_ELEMENTS 65535
+
+/* The longest CDB (SPC-4 4.2.1: 260) or FIS that a SUBMIT keeps. */
+#define TD_MAX_RAW 260
+#define TD_MAX_SENSE 252
+
+/* ---- What records hold ------------------------------------------------- */
+
+enum td_kind {
+    TD_HEADER = 1,
+    TD_DEVICE = 2,
+    TD_SUBMIT = 3,
+    TD_COMPLETE = 4,
+    TD_EVENT = 5,
+    TD_MARK = 6,
+    TD_LOST = 7,
+    /* Never in a file: the reader's word for bytes it could not use. */
+    TD_DAMAGE = 255,
+};
+
+enum td_protocol {
+    TD_ATA = 0,  /* raw is a Register Host to Device FIS, SATA 3.x 10.5.5 */
+    TD_SCSI = 1, /* raw is a CDB, SPC-4 4.3 */
+};
+
+enum td_hash_kind {
+    TD_HASH_NONE = 0,
+    TD_HASH_CRC32 = 1, /* zlib's crc32; 4 bytes, most significant first */
+    TD_HASH_XXH3 = 2,  /* XXH3 128 bit in canonical (big-endian) form */
+};
+
+#define TD_DIGEST_MAX 16
+
+struct td_digest {
+    enum td_hash_kind kind;
+    uint8_t bytes[TD_DIGEST_MAX];
+};
+
+enum td_element_flags {
+    TD_ELEMENT_OBSERVED = 1 << 0, /* learned from bus-master accesses */
+    TD_ELEMENT_UNCERTAIN = 1 << 1, /* observed, and length or owner is a guess */
+};
+
+/* One entry of a scatter-gather list: guest-physical address and length. */
+struct td_element {
+    uint64_t addr;
+    uint32_t len;
+    uint32_t flags; /* enum td_element_flags */
+};
+
+/* What the HBA itself wrote to guest memory on behalf of a command. */
+enum td_metadata_kind {
+    TD_META_D2H_FIS = 1,
+    TD_META_PIO_SETUP_FIS = 2,
+    TD_META_DMA_SETUP_FIS = 3,
+    TD_META_SDB_FIS = 4,
+    TD_META_PRDBC = 5,
+    TD_META_UNKNOWN_FIS = 6,
+};
+
+#define TD_MAX_METADATA 8
+
+struct td_metadata {
+    enum td_metadata_kind kind;
+    uint32_t len;
+    uint64_t addr;
+};
+
+/* Name/value text pairs of HEADER and DEVICE; both strings in UTF-8. */
+struct td_pair {
+    const char *key;
+    const char *value;
+};
+
+/*
+ * The trace's first record. Keys by convention: "tracedisk", "qemu", "machine",
+ * "clock" ("virtual"), "started" (host time, ISO 8601, UTC).
+ */
+struct td_header {
+    uint16_t major, minor; /* filled in by the reader, ignored by the writer */
+    const struct td_pair *pairs;
+    size_t n_pairs;
+};
+
+/* Introduces a device number; sent again whenever something of it changes. */
+struct td_device {
+    uint32_t id; /* as in the records of this trace */
+    enum td_protocol protocol;
+    uint32_t logical_block_size;
+    uint32_t physical_block_size;
+    uint64_t blocks;      /* capacity, in logical blocks */
+    const char *name;     /* "d0" */
+    const char *frontend; /* "ahci", "scsi" */
+    enum td_hash_kind hash;
+    const struct td_pair *pairs; /* "serial", "model", "wwn", "hba", … */
+    size_t n_pairs;
+};
+
+/* A command at the moment the device accepted it. */
+struct td_submit {
+    uint32_t device;
+    enum td_protocol protocol;
+    uint32_t port; /* AHCI port; SCSI: target << 16 | LUN */
+    uint64_t tag;  /* AHCI command slot, SCSI task tag */
+    const uint8_t *raw;
+    uint32_t raw_len;
+    const struct td_element *elements; /* the whole list, as the guest gave it */
+    uint32_t n_elements;
+};
+
+enum td_status {
+    TD_GOOD = 0,
+    TD_ERROR = 1,
+    TD_ABORTED = 2,
+    TD_PENDING = 255, /* readers only: no COMPLETE in the trace */
+};
+
+enum td_complete_flags {
+    /* A write's memory changed between submit and completion. */
+    TD_BUFFER_CHANGED = 1 << 0,
+    /* The list was shorter / longer than the transfer. */
+    TD_LIST_SHORT = 1 << 1,
+    TD_LIST_LONG = 1 << 2,
+    /* Some element, or a part of one, lay outside RAM. */
+    TD_OUTSIDE_RAM = 1 << 3,
+};
+
+/* A command at its end, before the guest can learn of it. */
+struct td_complete {
+    uint32_t device;
+    uint64_t submit_seq;
+    enum td_status status;
+    uint32_t flags;    /* enum td_complete_flags */
+    uint64_t bytes;    /* moved to or from guest memory */
+    uint64_t residual; /* asked for by the command and not moved */
+    /* Of exactly the bytes moved, in order; for a write as of submission. */
+    struct td_digest digest;
+    /* With TD_BUFFER_CHANGED: the same memory's hash at completion. */
+    struct td_digest digest_after;
+    bool has_ata;       /* ata_status and ata_error are meaningful */
+    uint8_t ata_status; /* ACS-3 6.2 */
+    uint8_t ata_error;  /* ACS-3 6.3 */
+    uint8_t scsi_status; /* SAM-5 5.3.1; 0 for ATA */
+    const uint8_t *sense; /* fixed or descriptor format, SPC-4 4.5; or NULL */
+    uint32_t sense_len;
+    /* Memory the HBA writes right after this record: FISes, PRDBC. */
+    const struct td_metadata *metadata;
+    uint32_t n_metadata; /* at most TD_MAX_METADATA */
+};
+
+enum td_event_type {
+    TD_EVENT_RESET = 1,      /* text: "hba", "port", "software", "lun", "bus" … */
+    TD_EVENT_ABORT = 2,      /* ref: the aborted command */
+    TD_EVENT_FIS = 3,        /* HBA wrote a FIS of no command; addr, data */
+    TD_EVENT_INTERRUPT = 4,  /* value: 1 raised, 0 lowered; text: "intx", "msi" */
+    TD_EVENT_REGISTER_READ = 5,  /* addr: offset in the BAR, len, value */
+    TD_EVENT_REGISTER_WRITE = 6, /* likewise */
+    TD_EVENT_WATCH = 7,      /* a DMA watch was hit; addr, len, ref, data */
+    TD_EVENT_RUN_STATE = 8,  /* text: QEMU's run state */
+    TD_EVENT_LOADVM = 9,     /* device state was loaded */
+    TD_EVENT_GUEST_ERROR = 10, /* text: what the driver did wrong; ref if known */
+    TD_EVENT_PORT = 11,      /* text: "start", "stop", "fis-receive", "link-up" … */
+    TD_EVENT_RECORDING = 12, /* value: 1 resumed, 0 paused */
+    TD_EVENT_IO_ERROR = 13,  /* host I/O failed; value: errno, ref, text: action */
+    TD_EVENT_FAULT = 14,     /* an injected fault; text: what, ref */
+};
+
+enum td_event_has {
+    TD_HAS_PORT = 1 << 0,
+    TD_HAS_REF = 1 << 1,
+    TD_HAS_ADDR = 1 << 2,
+    TD_HAS_LEN = 1 << 3,
+    TD_HAS_VALUE = 1 << 4,
+    TD_HAS_DATA = 1 << 5,
+    TD_HAS_TEXT = 1 << 6,
+};
+
+struct td_event {
+    enum td_event_type type;
+    uint32_t device;
+    uint32_t has; /* enum td_event_has: which of the members below count */
+    uint32_t port;
+    uint64_t ref; /* the sequence number of the SUBMIT it belongs to */
+    uint64_t addr;
+    uint64_t len;
+    uint64_t value;
+    const uint8_t *data;
+    uint32_t data_len; /* at most 4096 */
+    const char *text;
+};
+
+struct td_mark {
+    uint32_t device;
+    const char *name;
+};
+
+/* Records that could not be written, since the last record of this stream. */
+struct td_lost {
+    uint64_t records;
+    const char *reason;
+};
+
+/* ---- Writing ----------------------------------------------------------- */
+
+struct td_writer;
+struct td_stream;
+
+struct td_writer_options {
+    /* Disk space allocated ahead, bytes; 0: the default, 16 MiB. */
+    uint64_t allocate_ahead;
+    /*
+     * Space kept back when the disk is full, so that commands in flight can
+     * still be recorded; bytes; 0: the default, 1 MiB.
+     */
+    uint64_t reserve;
+};
+
+struct td_writer_statistics {
+    uint64_t records; /* published */
+    uint64_t bytes;   /* of records, without block headers and padding */
+    uint64_t file_bytes;
+};
+
+/*
+ * Create a trace, mode 0600; an existing file is replaced, so keep it first.
+ * options may be NULL. Fails with what open(2), posix_fallocate(3) and
+ * mmap(2) fail with.
+ */
+int td_writer_create(const char *path, const struct td_writer_options *options,
+                     struct td_writer **writer);
+
+/* Close all streams, cut the file to what was used, free. NULL is fine. */
+void td_writer_close(struct td_writer *writer);
+
+void td_writer_get_statistics(struct td_writer *writer, struct td_writer_statistics *statistics);
+
+/* A stream for the calling thread; -ENOMEM. Closed by td_writer_close(). */
+int td_stream_open(struct td_writer *writer, struct td_stream **stream);
+
+/* Give a stream's thread up (thread exit, iothread gone). */
+void td_stream_close(struct td_stream *stream);
+
+/*
+ * Append a record. When the call returns, the record survives the death of
+ * the process. time_ns: virtual time. *seq (may be NULL) is the record's
+ * sequence number, ≥ 1.
+ *
+ * 0        written
+ * 1        written, into the reserve: the disk is full, the next may be lost
+ * -ENOSPC  not written, and not any part of it
+ * -EINVAL  a length is over its maximum
+ */
+int td_put_header(struct td_stream *s, uint64_t time_ns, const struct td_header *h, uint64_t *seq);
+int td_put_device(struct td_stream *s, uint64_t time_ns, const struct td_device *d, uint64_t *seq);
+int td_put_submit(struct td_stream *s, uint64_t time_ns, const struct td_submit *c, uint64_t *seq);
+int td_put_complete(struct td_stream *s, uint64_t time_ns, const struct td_complete *c,
+                    uint64_t *seq);
+int td_put_event(struct td_stream *s, uint64_t time_ns, const struct td_event *e, uint64_t *seq);
+int td_put_mark(struct td_stream *s, uint64_t time_ns, const struct td_mark *m, uint64_t *seq);
+int td_put_lost(struct td_stream *s, uint64_t time_ns, const struct td_lost *l, uint64_t *seq);
+
+/* ---- Hashing ----------------------------------------------------------- */
+
+/* Bytes in a digest of this kind: 0, 4 or 16. */
+size_t td_digest_size(enum td_hash_kind kind);
+
+/* Hash the first `bytes` bytes of an I/O vector (fewer when it is shorter). */
+void td_hash_iov(enum td_hash_kind kind, const struct iovec *iov, size_t n_iov, size_t bytes,
+                 struct td_digest *digest);
+
+bool td_digest_equal(const struct td_digest *a, const struct td_digest *b);
+
+/* "xxh3:0f…", "crc32:0a1b2c3d", "none"; buf of at least 40 bytes. Returns buf. */
+const char *td_digest_text(const struct td_digest *digest, char *buf);
+
+/* "xxh3", "crc32", "none" to the kind; -EINVAL for another word. */
+int td_hash_kind_parse(const char *word, enum td_hash_kind *kind);
+const char *td_hash_kind_name(enum td_hash_kind kind);
+
+/* ---- Reading ----------------------------------------------------------- */
+
+struct td_reader;
+
+/* Bytes of the file that could not be used. */
+struct td_damage {
+    uint64_t offset;        /* in the file */
+    uint64_t bytes;
+    uint64_t missing_first; /* sequence numbers that are missing because of it */
+    uint64_t missing_last;  /* 0, 0: not known, or none */
+    const char *reason;
+};
+
+/*
+ * One record as read. Pointers in it live until the next call on the reader.
+ * submit.elements is NULL after td_reader_next(); n_elements is right. Call
+ * td_record_elements() to have the list.
+ */
+struct td_record {
+    enum td_kind kind;
+    uint64_t seq;
+    uint64_t time_ns;
+    uint32_t stream;
+    union {
+        struct td_header header;
+        struct td_device device;
+        struct td_submit submit;
+        struct td_complete complete;
+        struct td_event event;
+        struct td_mark mark;
+        struct td_lost lost;
+        struct td_damage damage;
+    };
+    /* The encoded element list of a SUBMIT. */
+    const uint8_t *encoded_elements;
+    size_t encoded_len;
+};
+
+struct td_error {
+    char text[256]; /* what was wrong and what to do, one line, no newline */
+};
+
+/*
+ * Open a trace, finished or still being written. Reads all versions up to
+ * TD_FORMAT_MAJOR. error may be NULL.
+ * -EINVAL   not a trace (empty, a directory, no block found)
+ * -ENOTSUP  a newer major version
+ * else      what open(2) and read(2) fail with
+ */
+int td_reader_open(const char *path, struct td_reader **reader, struct td_error *error);
+void td_reader_close(struct td_reader *reader);
+
+/*
+ * The next record in sequence order. 1: a record; 0: the end (for now: call
+ * again to follow a trace that grows); < 0: reading failed, error said by
+ * td_reader_error(). Damage is a record of kind TD_DAMAGE, not an error.
+ */
+int td_reader_next(struct td_reader *reader, struct td_record *record);
+const char *td_reader_error(const struct td_reader *reader);
+
+/* Bytes of the file seen so far and its size, for progress. */
+void td_reader_progress(const struct td_reader *reader, uint64_t *done, uint64_t *total);
+
+/*
+ * Decode a SUBMIT's element list into elements[0 … record->submit.n_elements - 1].
+ * -EINVAL when the list is damaged.
+ */
+int td_record_elements(const struct td_record *record, struct td_element *elements);
+
+/* ---- Understanding commands -------------------------------------------- */
+
+enum td_op {
+    TD_OP_OTHER = 0,
+    TD_OP_READ,
+    TD_OP_WRITE,
+    TD_OP_FLUSH,
+    TD_OP_TRIM,
+    TD_OP_ZERO,
+    TD_OP_VERIFY,
+    TD_OP_IDENTIFY,
+};
+
+enum td_decoded_flags {
+    TD_FUA = 1 << 0,
+    TD_DPO = 1 << 1,
+    TD_QUEUED = 1 << 2,  /* ATA: NCQ */
+    TD_HAS_LBA = 1 << 3, /* lba and blocks are meaningful */
+    TD_PIO = 1 << 4,     /* ATA: PIO data-in or data-out */
+};
+
+struct td_decoded {
+    const char *name; /* "READ FPDMA QUEUED", "WRITE(10)"; never NULL */
+    enum td_op op;
+    uint32_t flags; /* enum td_decoded_flags */
+    uint64_t lba;
+    uint64_t blocks; /* ATA count 0 is already 256 or 65536 (ACS-3 7.x) */
+    uint32_t queued_tag; /* with TD_QUEUED: the NCQ tag, COUNT bits 7:3 */
+};
+
+/* Decode a FIS or CDB of any length; a short or unknown one gets op OTHER. */
+void td_decode(enum td_protocol protocol, const uint8_t *raw, size_t len,
+               struct td_decoded *decoded);
+
+const char *td_op_name(enum td_op op);
+const char *td_status_name(enum td_status status);
+const char *td_event_name(enum td_event_type type);
+const char *td_metadata_name(enum td_metadata_kind kind);
+
+/*
+ * A command: SUBMIT and COMPLETE joined. Given out when it completes, or at the
+ * end of the trace as TD_PENDING.
+ */
+struct td_command {
+    uint64_t seq; /* the SUBMIT's; names the command */
+    uint64_t complete_seq;
+    uint64_t submit_ns, complete_ns;
+    bool submit_known; /* false: only the COMPLETE survived */
+    struct td_submit submit; /* elements decoded */
+    struct td_complete complete; /* status TD_PENDING: nothing else in it counts */
+    struct td_decoded decoded;
+    uint32_t in_flight; /* commands of the device in flight, this one included */
+};
+
+enum td_item_kind {
+    TD_ITEM_COMMAND,
+    TD_ITEM_RECORD, /* header, device, event, mark, lost, damage */
+};
+
+struct td_item {
+    enum td_item_kind kind;
+    const struct td_command *command;
+    const struct td_record *record;
+};
+
+struct td_commands;
+
+/* Join the records of a reader, which it does not own. -ENOMEM. */
+int td_commands_open(struct td_reader *reader, struct td_commands **commands);
+void td_commands_close(struct td_commands *commands);
+
+/*
+ * The next command or other record: 1, 0 at the end, < 0 as td_reader_next().
+ * Pointers live until the next call. At the end of the trace, commands without
+ * a COMPLETE are given as TD_PENDING in the order of their sequence numbers;
+ * with follow = true they are not, and the next call goes on.
+ */
+int td_commands_next(struct td_commands *commands, bool follow, struct td_item *item);
+
+/* What is known of a device number; NULL when no DEVICE record was seen. */
+const struct td_device *td_commands_device(const struct td_commands *commands, uint32_t id);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif
