@@ -278,6 +278,13 @@ int td_writer_create(const char *path, const struct td_writer_options *options,
 /* Close all streams, cut the file to what was used, free. NULL is fine. */
 void td_writer_close(struct td_writer *writer);
 
+/*
+ * Give back the space allocated ahead: cut the file to the blocks claimed so
+ * far. For a process that is about to exit; writing may go on, and allocates
+ * again.
+ */
+void td_writer_finish(struct td_writer *writer);
+
 void td_writer_get_statistics(struct td_writer *writer, struct td_writer_statistics *statistics);
 
 /* A stream for the calling thread; -ENOMEM. Closed by td_writer_close(). */
@@ -313,6 +320,18 @@ size_t td_digest_size(enum td_hash_kind kind);
 /* Hash the first `bytes` bytes of an I/O vector (fewer when it is shorter). */
 void td_hash_iov(enum td_hash_kind kind, const struct iovec *iov, size_t n_iov, size_t bytes,
                  struct td_digest *digest);
+
+/*
+ * The same in pieces: td_hasher_begin, any number of td_hasher_add, then
+ * td_hasher_end. One hasher hashes one payload after another.
+ */
+struct td_hasher;
+
+struct td_hasher *td_hasher_new(enum td_hash_kind kind); /* NULL: no memory */
+void td_hasher_free(struct td_hasher *hasher);
+void td_hasher_begin(struct td_hasher *hasher);
+void td_hasher_add(struct td_hasher *hasher, const void *data, size_t bytes);
+void td_hasher_end(struct td_hasher *hasher, struct td_digest *digest);
 
 bool td_digest_equal(const struct td_digest *a, const struct td_digest *b);
 
