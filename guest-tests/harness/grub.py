@@ -1,0 +1,129 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""GRUB, on the disk that a firmware shows it, or with a driver of its own.
+
+The disk has a FAT of FAT_SIZE bytes with two files on it: one to read, and
+GRUB's environment block, which `save_env` writes in place. The rest holds the
+known content, of which GRUB reads a stretch as plain blocks.
+"""
+import hashlib
+import re
+
+from . import content, fetch
+from .guest import Guest as AnyGuest
+from .guest import image, text
+
+FAT_SIZE = 16 << 20
+FILE = content.words(content.FILE_TAG, 0, 1 << 20)
+ENVIRONMENT_HEADER = b"# GRUB Environment Block\n"
+ENVIRONMENT_SIZE = 1024
+BLOCKS = slice(FAT_SIZE, FAT_SIZE + (1 << 20))  # read as plain blocks
+
+MODULES = ["fat", "hashsum", "gcry_sha256", "loadenv", "serial", "terminal", "echo", "halt"]
+JOB = f"""
+serial --unit=1 --speed=115200
+terminal_output serial
+echo begin
+hashsum --hash sha256 ($disk)/file
+hashsum --hash sha256 ($disk){BLOCKS.start // 512}+{(BLOCKS.stop - BLOCKS.start) // 512}
+set written_by=$grub_platform
+save_env -f ($disk)/grubenv written_by
+hashsum --hash sha256 ($disk)/grubenv
+echo end
+halt
+"""
+
+
+def environment(platform=None):
+    """GRUB's environment block, empty or as this GRUB writes it."""
+    line = f"written_by={platform}\n".encode() if platform else b""
+    return (ENVIRONMENT_HEADER + line).ljust(ENVIRONMENT_SIZE, b"#")
+
+
+class Guest(AnyGuest):
+    """`firmware = efi`: GRUB-EFI started by OVMF; `none`: GRUB's own ahci driver."""
+
+    reads = [BLOCKS]  # what must be in the trace
+
+    def __init__(self, build, suite, firmware):
+        super().__init__(build)
+        self.suite, self.firmware = suite, firmware
+        self.platform = "efi" if firmware == "efi" else "pc"
+
+    def prepare(self, directory, hba):
+        files = {"file": FILE, "grubenv": environment()}
+        if self.firmware == "efi":
+            loader = self.core(directory, "grub-efi-amd64-bin", "x86_64-efi", "set disk=hd0", [])
+            files["EFI/BOOT/BOOTX64.EFI"] = loader.read_bytes()
+            boots = ["-bios", fetch.package(self.suite, "ovmf") / "usr/share/ovmf/OVMF.fd"]
+        else:
+            core = self.core(directory, "grub-pc-bin", "i386-pc",
+                             "nativedisk\nset disk=ahci0", ["nativedisk", "ahci"])
+            start = self.grub_folder("grub-pc-bin", "i386-pc") / "lnxboot.img"
+            kernel = directory / "grub.kernel"
+            kernel.write_bytes(start.read_bytes() + core.read_bytes())
+            boots = ["-kernel", kernel]
+        self.make_image(directory, make_disk(directory, files))
+        return [*boots, "-serial", "file:console", "-serial", "file:job"]
+
+    def grub_folder(self, package, form):
+        return fetch.package(self.suite, package) / "usr/lib/grub" / form
+
+    def core(self, directory, package, form, first, modules):
+        """Make GRUB's image for a platform; it runs `first`, and then the job."""
+        script, core = directory / "grub.cfg", directory / "grub.core"
+        script.write_text(first + JOB)
+        fetch.run("grub-mkimage", "-d", self.grub_folder(package, form), "-O", form, "-p", "/",
+                  "-c", script, "-o", core, *MODULES, *modules)
+        return core
+
+    def data_checks(self, directory, view):
+        said = text(directory / "job")
+        # GRUB breaks lines at the width of its terminal.
+        hashes = {name: value for value, name in re.findall(r"([0-9a-f]{64})\s+\((\S+)", said)}
+        whole = "begin" in said and "end" in said
+        yield ("the guest does its whole job",
+               [] if whole else [f"it did not come to the end of its script; see {directory}"])
+        yield "what it reads has the right hash", wrong_hashes(hashes, self.platform)
+        held = fetch.run("mtype", "-i", image(directory), "::grubenv").encode()
+        yield ("the image holds what it wrote",
+               [] if held == environment(self.platform) else
+               [f"its environment block is {held[:64]!r}..."])
+        now = image(directory).read_bytes()
+        yield ("the image is otherwise as it was",
+               content.differences(self.disk[BLOCKS.start:], now[BLOCKS.start:], BLOCKS.start))
+
+
+def make_disk(directory, files):
+    disk = content.fresh_disk()
+    disk[:FAT_SIZE] = bytes(FAT_SIZE)
+    path = image(directory)
+    path.write_bytes(disk)
+    fetch.run("mformat", "-i", path, "-T", FAT_SIZE // 512, "-h", 16, "-s", 63, "::")
+    folders = {parent for name in files for parent in folders_of(name)}
+    for folder in sorted(folders):
+        fetch.run("mmd", "-i", path, f"::{folder}")
+    for name, data in files.items():
+        source = directory / "file"
+        source.write_bytes(data)
+        fetch.run("mcopy", "-i", path, source, f"::{name}")
+    source.unlink()
+    return path.read_bytes()
+
+
+def folders_of(name):
+    parts = name.split("/")[:-1]
+    return ["/".join(parts[:depth + 1]) for depth in range(len(parts))]
+
+
+def wrong_hashes(hashes, platform):
+    expected = {
+        "/file": FILE,
+        f"{BLOCKS.start // 512}+": content.fresh_disk()[BLOCKS],
+        "/grubenv": environment(platform),
+    }
+    for name, data in expected.items():
+        found = next((value for key, value in hashes.items() if f"){name}" in key), None)
+        if found is None:
+            yield f"it printed no hash of {name}"
+        elif found != hashlib.sha256(data).hexdigest():
+            yield f"{name} has sha256 {found}, expected {hashlib.sha256(data).hexdigest()}"

@@ -1,0 +1,45 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Start a QEMU on a guest and wait for it, but not for ever."""
+import os
+import shlex
+import signal
+import subprocess
+from pathlib import Path
+
+# The same for all guests: a machine without a disk of its own, and always TCG,
+# so that every host gives the same result.
+MACHINE = ["-accel", "tcg", "-machine", "q35,sata=off", "-m", "256", "-nodefaults",
+           "-display", "none", "-no-reboot"]
+
+
+def run(arguments, directory, launcher=(), timeout=120, good=(0,)):
+    """Run QEMU to its end in `directory`; returns a list of problems.
+
+    `launcher` stands before QEMU's name: "tracedisk run --", or nothing. The
+    command line is kept in the file `command`, what QEMU says in `qemu.log`.
+    """
+    qemu = os.environ.get("QEMU", "qemu-system-x86_64")
+    command = [str(word) for word in [*launcher, qemu, *MACHINE, *arguments]]
+    directory = Path(directory)
+    (directory / "command").write_text(shlex.join(command) + "\n")
+    log_path = directory / "qemu.log"
+    with open(log_path, "wb") as log:
+        process = subprocess.Popen(command, cwd=directory, stdin=subprocess.DEVNULL,
+                                   stdout=log, stderr=log, start_new_session=True)
+        try:
+            status = process.wait(timeout)
+        except subprocess.TimeoutExpired:
+            status = None
+        finally:
+            if process.poll() is None:
+                os.killpg(process.pid, signal.SIGKILL)
+                process.wait()
+    if status in good:
+        return []
+    happened = f"ran longer than {timeout} s" if status is None else f"exited with {status}"
+    return [f"QEMU {happened}", *tail(log_path), f"its command line is in {directory}/command"]
+
+
+def tail(path, lines=5):
+    return [f"{path.name}: {line}"
+            for line in path.read_text(errors="replace").splitlines()[-lines:]]
