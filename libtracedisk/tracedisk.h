@@ -50,6 +50,10 @@ extern "C" {
 #define TD_MAX_RAW 260
 #define TD_MAX_SENSE 252
 
+#define TD_MAX_TEXT 4096 /* bytes of any one text, without its final 0 */
+#define TD_MAX_DATA 4096 /* bytes of an EVENT's data */
+#define TD_MAX_PAIRS 64  /* of one HEADER or DEVICE */
+
 /* ---- What records hold ------------------------------------------------- */
 
 enum td_kind {
@@ -231,7 +235,7 @@ struct td_event {
     uint64_t len;
     uint64_t value;
     const uint8_t *data;
-    uint32_t data_len; /* at most 4096 */
+    uint32_t data_len; /* at most TD_MAX_DATA */
     const char *text;
 };
 
@@ -299,9 +303,11 @@ void td_stream_close(struct td_stream *stream);
  * sequence number, ≥ 1.
  *
  * 0        written
- * 1        written, into the reserve: the disk is full, the next may be lost
- * -ENOSPC  not written, and not any part of it
- * -EINVAL  a length is over its maximum
+ * 1        written, but the disk is full and the reserve is being used up: the
+ *          next may be lost. 0 again as soon as there is space
+ * -ENOSPC  not written, and not any part of it; try again when there is space
+ * -ENOMEM  not written: no memory, or no address space to map the file
+ * -EINVAL  not written: a length is over its maximum
  */
 int td_put_header(struct td_stream *s, uint64_t time_ns, const struct td_header *h, uint64_t *seq);
 int td_put_device(struct td_stream *s, uint64_t time_ns, const struct td_device *d, uint64_t *seq);

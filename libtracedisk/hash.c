@@ -1,0 +1,221 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Payload hashes: libxxhash's XXH3 and zlib's crc32 over I/O vectors.
+ */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <zlib.h>
+
+#include "tracedisk.h"
+
+/* For XXH3_state_t on the stack. */
+#define XXH_STATIC_LINKING_ONLY
+
+/* On x86 the dispatching entry points use AVX2 and AVX-512: three times SSE2. */
+#if defined(__x86_64__) && defined(__has_include)
+#if __has_include(<xxh_x86dispatch.h>)
+#define HAVE_DISPATCH 1
+#endif
+#endif
+#ifdef HAVE_DISPATCH
+#include <xxh_x86dispatch.h>
+#else
+#include <xxhash.h>
+#endif
+
+static const char *const names[] = {
+    [TD_HASH_NONE] = "none",
+    [TD_HASH_CRC32] = "crc32",
+    [TD_HASH_XXH3] = "xxh3",
+};
+
+#define N_KINDS (sizeof(names) / sizeof(names[0]))
+
+size_t td_digest_size(enum td_hash_kind kind)
+{
+    switch (kind) {
+    case TD_HASH_CRC32:
+        return 4;
+    case TD_HASH_XXH3:
+        return 16;
+    case TD_HASH_NONE:
+    default:
+        return 0;
+    }
+}
+
+static size_t min_size(size_t a, size_t b)
+{
+    return a < b ? a : b;
+}
+
+static uint32_t crc32_iov(const struct iovec *iov, size_t n_iov, size_t bytes)
+{
+    uLong crc = 0;
+
+    for (size_t i = 0; i < n_iov && bytes; i++) {
+        size_t n = min_size(iov[i].iov_len, bytes);
+
+        crc = crc32_z(crc, iov[i].iov_base, n);
+        bytes -= n;
+    }
+    return (uint32_t)crc;
+}
+
+static XXH128_hash_t xxh3_iov(const struct iovec *iov, size_t n_iov, size_t bytes)
+{
+    XXH3_state_t state;
+
+    /* The one-shot function has no state to set up, and is faster when short. */
+    if (n_iov && iov[0].iov_len >= bytes) {
+        return XXH3_128bits(iov[0].iov_base, bytes);
+    }
+    if (n_iov == 1) {
+        return XXH3_128bits(iov[0].iov_base, iov[0].iov_len);
+    }
+    XXH3_128bits_reset(&state);
+    for (size_t i = 0; i < n_iov && bytes; i++) {
+        size_t n = min_size(iov[i].iov_len, bytes);
+
+        if (n) {
+            XXH3_128bits_update(&state, iov[i].iov_base, n);
+        }
+        bytes -= n;
+    }
+    return XXH3_128bits_digest(&state);
+}
+
+static void set_crc32(struct td_digest *digest, uint32_t crc)
+{
+    for (int i = 0; i < 4; i++) {
+        digest->bytes[i] = (uint8_t)(crc >> (24 - 8 * i));
+    }
+}
+
+static void set_xxh3(struct td_digest *digest, XXH128_hash_t hash)
+{
+    XXH128_canonical_t canonical;
+
+    XXH128_canonicalFromHash(&canonical, hash);
+    memcpy(digest->bytes, canonical.digest, sizeof(canonical.digest));
+}
+
+void td_hash_iov(enum td_hash_kind kind, const struct iovec *iov, size_t n_iov, size_t bytes,
+                 struct td_digest *digest)
+{
+    memset(digest, 0, sizeof(*digest));
+    digest->kind = kind;
+    switch (kind) {
+    case TD_HASH_CRC32:
+        set_crc32(digest, crc32_iov(iov, n_iov, bytes));
+        break;
+    case TD_HASH_XXH3:
+        set_xxh3(digest, xxh3_iov(iov, n_iov, bytes));
+        break;
+    case TD_HASH_NONE:
+    default:
+        digest->kind = TD_HASH_NONE;
+    }
+}
+
+struct td_hasher {
+    enum td_hash_kind kind;
+    uLong crc;
+    XXH3_state_t *xxh3;
+};
+
+struct td_hasher *td_hasher_new(enum td_hash_kind kind)
+{
+    struct td_hasher *hasher = calloc(1, sizeof(*hasher));
+
+    if (!hasher) {
+        return NULL;
+    }
+    hasher->kind = kind;
+    if (kind == TD_HASH_XXH3) {
+        hasher->xxh3 = XXH3_createState();
+        if (!hasher->xxh3) {
+            free(hasher);
+            return NULL;
+        }
+    }
+    return hasher;
+}
+
+void td_hasher_free(struct td_hasher *hasher)
+{
+    if (hasher) {
+        XXH3_freeState(hasher->xxh3);
+        free(hasher);
+    }
+}
+
+void td_hasher_begin(struct td_hasher *hasher)
+{
+    hasher->crc = 0;
+    if (hasher->xxh3) {
+        XXH3_128bits_reset(hasher->xxh3);
+    }
+}
+
+void td_hasher_add(struct td_hasher *hasher, const void *data, size_t bytes)
+{
+    if (!bytes) {
+        return;
+    }
+    if (hasher->xxh3) {
+        XXH3_128bits_update(hasher->xxh3, data, bytes);
+    } else if (hasher->kind == TD_HASH_CRC32) {
+        hasher->crc = crc32_z(hasher->crc, data, bytes);
+    }
+}
+
+void td_hasher_end(struct td_hasher *hasher, struct td_digest *digest)
+{
+    memset(digest, 0, sizeof(*digest));
+    digest->kind = hasher->kind;
+    if (hasher->xxh3) {
+        set_xxh3(digest, XXH3_128bits_digest(hasher->xxh3));
+    } else if (hasher->kind == TD_HASH_CRC32) {
+        set_crc32(digest, (uint32_t)hasher->crc);
+    }
+}
+
+bool td_digest_equal(const struct td_digest *a, const struct td_digest *b)
+{
+    return a->kind == b->kind && memcmp(a->bytes, b->bytes, td_digest_size(a->kind)) == 0;
+}
+
+const char *td_digest_text(const struct td_digest *digest, char *buf)
+{
+    static const char hex[] = "0123456789abcdef";
+    size_t n = td_digest_size(digest->kind);
+    char *p = stpcpy(buf, td_hash_kind_name(digest->kind));
+
+    if (n) {
+        *p++ = ':';
+    }
+    for (size_t i = 0; i < n; i++) {
+        *p++ = hex[digest->bytes[i] >> 4];
+        *p++ = hex[digest->bytes[i] & 15];
+    }
+    *p = 0;
+    return buf;
+}
+
+int td_hash_kind_parse(const char *word, enum td_hash_kind *kind)
+{
+    for (size_t i = 0; i < N_KINDS; i++) {
+        if (strcmp(word, names[i]) == 0) {
+            *kind = (enum td_hash_kind)i;
+            return 0;
+        }
+    }
+    return -EINVAL;
+}
+
+const char *td_hash_kind_name(enum td_hash_kind kind)
+{
+    return (unsigned)kind < N_KINDS ? names[kind] : "unknown";
+}
