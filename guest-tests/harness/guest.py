@@ -17,13 +17,13 @@ def names():
     return sorted(file.name for file in GUESTS.iterdir())
 
 
-def load(name, build):
+def load(name, build, **overrides):
     """The guest of that name; `build` is meson's build folder."""
     parser = configparser.ConfigParser()
     parser.read_string("[guest]\n" + (GUESTS / name).read_text())
     settings = dict(parser["guest"])
     kind = importlib.import_module(f".{settings.pop('kind')}", __package__)
-    return kind.Guest(build, **settings)
+    return kind.Guest(build, **settings | overrides)
 
 
 class Guest:
