@@ -1,0 +1,316 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* A load: keeps a queue full, and checks what comes back. */
+#include "load.h"
+
+#include "clock.h"
+#include "console.h"
+#include "memory.h"
+
+#define PAGE 4096u
+#define MAX_BLOCKS 65536u
+#define MIXED_FLUSH_EVERY 64 /* commands */
+
+/* What a slot is doing. */
+struct job {
+    uint64_t lba;
+    uint32_t size;
+    uint32_t elements;
+    bool write;
+    bool bad; /* beyond the end of the disk */
+    uint8_t *buffer;
+};
+
+static struct load_options o;
+static struct load_result *result;
+static struct ahci_port *port;
+static struct job jobs[AHCI_SLOTS];
+static struct ahci_element *elements;
+static uint64_t disk_blocks, next_lba, span_blocks, issued, random_state;
+static uint32_t block_size;
+static bool writing;
+
+/* ---- What to do next ---------------------------------------------------- */
+
+/* Knuth's MMIX generator; its high bits are good enough for a load. */
+static uint32_t random_below(uint32_t limit)
+{
+    random_state = random_state * 6364136223846793005u + 1442695040888963407u;
+    return (uint32_t)((random_state >> 32) * limit >> 32);
+}
+
+static uint64_t choose_lba(uint32_t blocks)
+{
+    uint64_t lba;
+
+    if (o.random) {
+        uint64_t places = span_blocks / blocks;
+
+        return random_below(places > UINT32_MAX ? UINT32_MAX
+                                                : (uint32_t)places) *
+               (uint64_t)blocks;
+    }
+    if (next_lba + blocks > span_blocks) {
+        next_lba = 0;
+    }
+    lba = next_lba;
+    next_lba += blocks;
+    return lba;
+}
+
+static void choose_job(struct job *job)
+{
+    job->size = o.size;
+    job->elements = o.elements;
+    job->write = writing;
+    if (o.op == LOAD_MIXED) {
+        job->elements = 1 + random_below(o.elements);
+        job->size = job->elements * (o.size / o.elements);
+        job->write = random_below(3) == 0;
+    }
+    job->bad = o.bad && issued % o.bad == o.bad - 1;
+    job->lba = job->bad ? disk_blocks : choose_lba(job->size / block_size);
+}
+
+/* ---- Data --------------------------------------------------------------- */
+
+/*
+ * The job's bytes lie in memory piece by piece, last piece first, so that no
+ * element continues the one before it.
+ */
+static uint8_t *piece(const struct job *job, uint32_t i)
+{
+    return job->buffer +
+           (job->elements - 1 - i) * (job->size / job->elements);
+}
+
+/* What the disk holds at a 64-bit word: differs for every word of the disk. */
+static uint64_t pattern(uint64_t word)
+{
+    return (word + 1) * 0x9e3779b97f4a7c15u;
+}
+
+static void fill(const struct job *job)
+{
+    uint64_t word = job->lba * (block_size / 8);
+    uint32_t words = job->size / job->elements / 8;
+
+    for (uint32_t i = 0; i < job->elements; i++) {
+        uint64_t *p = (uint64_t *)piece(job, i);
+
+        for (uint32_t k = 0; k < words; k++) {
+            p[k] = pattern(word++);
+        }
+    }
+}
+
+static bool check(const struct job *job)
+{
+    uint64_t first = job->lba * (block_size / 8), word = first;
+    uint32_t words = job->size / job->elements / 8;
+
+    for (uint32_t i = 0; i < job->elements; i++) {
+        const uint64_t *p = (const uint64_t *)piece(job, i);
+
+        for (uint32_t k = 0; k < words; k++, word++) {
+            if (p[k] != pattern(word)) {
+                print("wrong data: LBA %lu, byte %lu: 0x%lx, expected 0x%lx\n",
+                      job->lba, (word - first) * 8, p[k], pattern(word));
+                return false;
+            }
+        }
+    }
+    return true;
+}
+
+/* ---- Slots -------------------------------------------------------------- */
+
+static void prepare(unsigned slot)
+{
+    const struct job *job = &jobs[slot];
+    uint32_t blocks = job->size / block_size;
+    struct ahci_command command = {
+        .write = job->write,
+        .elements = elements,
+        .n_elements = job->elements,
+    };
+
+    command.fis = o.ncq ? ata_queued(job->write, job->lba, blocks, slot)
+                        : ata_dma(job->write, job->lba, blocks);
+    for (uint32_t i = 0; i < job->elements; i++) {
+        elements[i].addr = (uint64_t)piece(job, i);
+        elements[i].len = job->size / job->elements;
+    }
+    ahci_prepare(port, slot, &command);
+}
+
+static void begin(unsigned slot)
+{
+    struct job *job = &jobs[slot];
+
+    choose_job(job);
+    issued++;
+    if (o.op == LOAD_VERIFY) {
+        if (job->write) {
+            fill(job);
+        } else {
+            memset(job->buffer, 0x5a, job->size);
+        }
+    }
+    prepare(slot);
+}
+
+static void end(unsigned slot)
+{
+    const struct job *job = &jobs[slot];
+
+    if (job->bad) {
+        print("slot %u: a command beyond the end of the disk succeeded\n",
+              slot);
+        result->errors++;
+    } else if (!o.ncq && ahci_bytes_moved(port, slot) != job->size) {
+        print("slot %u: %u bytes moved instead of %u\n", slot,
+              ahci_bytes_moved(port, slot), job->size);
+        result->errors++;
+    } else if (o.op == LOAD_VERIFY && !job->write && !check(job)) {
+        result->errors++;
+    } else {
+        result->commands++;
+        result->bytes += job->size;
+    }
+}
+
+/* The port has stopped: sort the failed command out, issue the others again. */
+static uint32_t recover(void)
+{
+    struct ahci_failure f;
+    uint32_t slots;
+
+    ahci_recover(port, &f);
+    if (f.slot_known && jobs[f.slot].bad) {
+        result->expected_errors++;
+    } else {
+        print("slot %s%u failed: PxIS 0x%x, PxSERR 0x%x, status 0x%x, "
+              "error 0x%x\n", f.slot_known ? "" : "?", f.slot, f.is, f.serr,
+              (uint32_t)f.status, (uint32_t)f.error);
+        result->errors++;
+    }
+    slots = f.aborted;
+    while (slots) {
+        prepare((unsigned)__builtin_ctz(slots));
+        slots &= slots - 1;
+    }
+    if (f.aborted) {
+        ahci_issue(port, f.aborted, o.ncq);
+    }
+    return f.slot_known ? 1u << f.slot : 0;
+}
+
+static void flush(void)
+{
+    struct ahci_command command = { .fis = ata_flush() };
+
+    if (ahci_execute(port, &command)) {
+        result->flushes++;
+    } else {
+        print("FLUSH CACHE EXT failed\n");
+        result->errors++;
+    }
+}
+
+/* ---- The queue ---------------------------------------------------------- */
+
+/* Keep the queue full for o.count commands or until the time is over. */
+static void run_queue(void)
+{
+    const uint32_t all = o.depth == 32 ? ~0u : (1u << o.depth) - 1;
+    uint64_t end_ns = o.seconds ? clock_ns() + o.seconds * 1000000000u : ~0ull;
+    uint64_t last = o.count ? issued + o.count : ~0ull;
+    uint64_t next_flush = issued + MIXED_FLUSH_EVERY;
+    uint32_t free = all;
+
+    while (!result->errors) {
+        uint32_t fresh = 0;
+
+        if (o.op == LOAD_MIXED && issued >= next_flush && free == all) {
+            flush();
+            next_flush = issued + MIXED_FLUSH_EVERY;
+        }
+        while (free && issued < last &&
+               (o.op != LOAD_MIXED || issued < next_flush)) {
+            unsigned slot = (unsigned)__builtin_ctz(free);
+
+            begin(slot);
+            free &= free - 1;
+            fresh |= 1u << slot;
+        }
+        if (fresh) {
+            ahci_issue(port, fresh, o.ncq);
+            if (clock_ns() >= end_ns) {
+                last = issued;
+            }
+        }
+        if (free == all && issued >= last) {
+            return;
+        }
+
+        uint32_t done = ahci_poll(port);
+
+        free |= done;
+        result->polls += done != 0;
+        for (; done; done &= done - 1) {
+            end((unsigned)__builtin_ctz(done));
+        }
+        if (port->failed) {
+            free |= recover();
+        }
+    }
+}
+
+void load_init(const struct load_options *options,
+               const struct ata_identity *disk, struct ahci_port *the_port)
+{
+    o = *options;
+    port = the_port;
+    disk_blocks = disk->blocks;
+    block_size = disk->block_size;
+    span_blocks = o.span ? o.span / block_size : disk_blocks;
+
+    if (o.ncq && (!port->hba->queued || !disk->queue_depth)) {
+        die("ncq=1, and the %s has no NCQ",
+            port->hba->queued ? "disk" : "HBA");
+    }
+    if (!o.depth || o.depth > port->hba->slots ||
+        (o.ncq && o.depth > disk->queue_depth)) {
+        die("depth=%u: the HBA has %u slots, the disk's queue %u", o.depth,
+            port->hba->slots, disk->queue_depth);
+    }
+    if (!o.elements || o.size % (o.elements * block_size) ||
+        o.size / block_size > MAX_BLOCKS || !o.size ||
+        o.size / o.elements > AHCI_MAX_ELEMENT) {
+        die("size=%u elements=%u: elements must be equal, of whole blocks of "
+            "%u bytes and at most 4 MiB; a command has at most 65536 blocks",
+            o.size, o.elements, block_size);
+    }
+    if (span_blocks > disk_blocks || span_blocks < o.size / block_size) {
+        die("span: the disk has %lu blocks, a command %u", disk_blocks,
+            o.size / block_size);
+    }
+    elements = memory_alloc(o.elements * sizeof(*elements), 16);
+    for (unsigned i = 0; i < o.depth; i++) {
+        jobs[i].buffer = memory_alloc(o.size, PAGE);
+    }
+}
+
+void load_run(struct load_result *the_result)
+{
+    result = the_result;
+    *result = (struct load_result){ 0 };
+    writing = o.op == LOAD_WRITE || o.op == LOAD_VERIFY;
+    run_queue();
+    if (o.op == LOAD_VERIFY && !result->errors) {
+        flush();
+        writing = false;
+        issued = next_lba = random_state = 0;
+        run_queue();
+    }
+}
