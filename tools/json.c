@@ -1,0 +1,142 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* JSON as it is printed: a thin layer over yajl's streaming generator. */
+#include "json.h"
+
+#include <glib.h>
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+#include <yajl/yajl_gen.h>
+
+struct json {
+    yajl_gen gen;
+};
+
+struct json *json_new(bool pretty)
+{
+    struct json *j = g_new0(struct json, 1);
+
+    j->gen = yajl_gen_alloc(NULL);
+    if (!j->gen)
+        g_error("out of memory");
+    yajl_gen_config(j->gen, yajl_gen_beautify, pretty);
+    yajl_gen_config(j->gen, yajl_gen_indent_string, "  ");
+    return j;
+}
+
+void json_free(struct json *j)
+{
+    if (!j)
+        return;
+    yajl_gen_free(j->gen);
+    g_free(j);
+}
+
+void json_end_document(struct json *j)
+{
+    const unsigned char *text;
+    size_t len;
+
+    yajl_gen_get_buf(j->gen, &text, &len);
+    fwrite(text, 1, len, stdout);
+    if (len && text[len - 1] != '\n')
+        putc('\n', stdout);
+    yajl_gen_clear(j->gen);
+    yajl_gen_reset(j->gen, NULL);
+}
+
+void json_begin_object(struct json *j)
+{
+    yajl_gen_map_open(j->gen);
+}
+
+void json_end_object(struct json *j)
+{
+    yajl_gen_map_close(j->gen);
+}
+
+void json_begin_array(struct json *j)
+{
+    yajl_gen_array_open(j->gen);
+}
+
+void json_end_array(struct json *j)
+{
+    yajl_gen_array_close(j->gen);
+}
+
+void json_key(struct json *j, const char *key)
+{
+    yajl_gen_string(j->gen, (const unsigned char *)key, strlen(key));
+}
+
+void json_string(struct json *j, const char *text)
+{
+    g_autofree char *valid = NULL;
+
+    if (!text)
+        text = "";
+    if (!g_utf8_validate(text, -1, NULL))
+        text = valid = g_utf8_make_valid(text, -1);
+    yajl_gen_string(j->gen, (const unsigned char *)text, strlen(text));
+}
+
+void json_hex(struct json *j, const uint8_t *bytes, size_t len)
+{
+    static const char digits[] = "0123456789abcdef";
+    g_autofree char *heap = NULL;
+    char stack[128];
+    char *text = stack;
+
+    if (2 * len > sizeof(stack))
+        text = heap = g_malloc(2 * len);
+    for (size_t i = 0; i < len; i++) {
+        text[2 * i] = digits[bytes[i] >> 4];
+        text[2 * i + 1] = digits[bytes[i] & 15];
+    }
+    yajl_gen_string(j->gen, (const unsigned char *)text, 2 * len);
+}
+
+/* Not yajl_gen_integer(): it is signed. */
+void json_uint(struct json *j, uint64_t value)
+{
+    char text[20];
+    char *start = text + sizeof(text);
+
+    do {
+        *--start = (char)('0' + value % 10);
+        value /= 10;
+    } while (value);
+    yajl_gen_number(j->gen, start, (size_t)(text + sizeof(text) - start));
+}
+
+void json_double(struct json *j, double value)
+{
+    char text[G_ASCII_DTOSTR_BUF_SIZE];
+
+    g_ascii_formatd(text, sizeof(text), "%.6g", isfinite(value) ? value : 0);
+    yajl_gen_number(j->gen, text, strlen(text));
+}
+
+void json_bool(struct json *j, bool value)
+{
+    yajl_gen_bool(j->gen, value);
+}
+
+void json_key_string(struct json *j, const char *key, const char *text)
+{
+    json_key(j, key);
+    json_string(j, text);
+}
+
+void json_key_uint(struct json *j, const char *key, uint64_t value)
+{
+    json_key(j, key);
+    json_uint(j, value);
+}
+
+void json_key_double(struct json *j, const char *key, double value)
+{
+    json_key(j, key);
+    json_double(j, value);
+}

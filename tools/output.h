@@ -1,0 +1,38 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Standard output: its end, its colours, and text that is safe to print. */
+#ifndef TOOLS_OUTPUT_H
+#define TOOLS_OUTPUT_H
+
+#include <glib.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+/* Call once, before anything is printed. */
+void output_open(void);
+
+/* False when nobody can read what is printed any more: stop working. */
+bool output_alive(void);
+
+/*
+ * Flush; returns status, or EXIT_TROUBLE (said) when output could not be
+ * written. A pipe that its reader closed (head, less) is no trouble.
+ */
+int output_close(int status);
+
+enum colour { COLOUR_NONE, COLOUR_DIM, COLOUR_BOLD, COLOUR_RED, COLOUR_YELLOW, COLOUR_CYAN };
+
+/* The escape sequence, or "": only on a terminal, and never with NO_COLOR. */
+const char *colour(enum colour colour);
+
+/* May block elements and the like be printed? */
+bool output_is_utf8(void);
+
+/* Text of unknown origin, with control characters escaped; g_free() it. */
+char *printable(const char *text);
+
+/* "12.3us", "4.00 KiB"; buf of at least HUMAN_MAX bytes. Return buf. */
+#define HUMAN_MAX 24
+const char *human_time(uint64_t ns, char *buf);
+const char *human_bytes(double bytes, char *buf);
+
+#endif

@@ -1,0 +1,60 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* What text and JSON output both need to know about commands and records. */
+#include "record.h"
+
+#include <glib.h>
+
+bool sense_decode(const struct td_complete *complete, struct sense_code *code)
+{
+    const uint8_t *sense = complete->sense;
+
+    if (!sense || complete->sense_len < 4)
+        return false;
+    switch (sense[0] & 0x7f) {
+    case 0x72: /* descriptor format */
+    case 0x73:
+        *code = (struct sense_code){ sense[1] & 15, sense[2], sense[3] };
+        return true;
+    case 0x70: /* fixed format */
+    case 0x71:
+        code->key = sense[2] & 15;
+        code->asc = complete->sense_len > 12 ? sense[12] : 0;
+        code->ascq = complete->sense_len > 13 ? sense[13] : 0;
+        return true;
+    default:
+        return false;
+    }
+}
+
+const char *sense_text(const struct td_complete *complete, char buf[SENSE_TEXT_MAX])
+{
+    struct sense_code code;
+
+    if (!sense_decode(complete, &code))
+        return NULL;
+    g_snprintf(buf, SENSE_TEXT_MAX, "%02x/%02x/%02x", code.key, code.asc, code.ascq);
+    return buf;
+}
+
+size_t command_flags(const struct td_command *c, const char *words[COMMAND_FLAGS_MAX])
+{
+    uint32_t complete = c->complete.status == TD_PENDING ? 0 : c->complete.flags;
+    uint32_t decoded = c->submit_known ? c->decoded.flags : 0;
+    size_t n = 0;
+
+    if (decoded & TD_FUA)
+        words[n++] = "fua";
+    if (decoded & TD_DPO)
+        words[n++] = "dpo";
+    if (complete & TD_BUFFER_CHANGED)
+        words[n++] = "buffer-changed";
+    if (complete & TD_LIST_SHORT)
+        words[n++] = "list-short";
+    if (complete & TD_LIST_LONG)
+        words[n++] = "list-long";
+    if (complete & TD_OUTSIDE_RAM)
+        words[n++] = "outside-ram";
+    if (!c->submit_known)
+        words[n++] = "submit-missing";
+    return n;
+}

@@ -1,0 +1,52 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* What text and JSON output both need to know about commands and records. */
+#ifndef TOOLS_RECORD_H
+#define TOOLS_RECORD_H
+
+#include <glib.h>
+
+#include "libtracedisk/tracedisk.h"
+
+#define GUEST_PAGE 4096u
+
+/* SPC-4 4.5: what went wrong, out of fixed or descriptor format. */
+struct sense_code {
+    uint8_t key, asc, ascq;
+};
+
+/* False when there is no sense, or it is too short to tell. */
+bool sense_decode(const struct td_complete *complete, struct sense_code *code);
+
+#define SENSE_TEXT_MAX 9
+
+/* "05/21/00"; NULL when there is no sense. */
+const char *sense_text(const struct td_complete *complete, char buf[SENSE_TEXT_MAX]);
+
+/*
+ * The words for all flags of a command, in a fixed order: "fua", "dpo",
+ * "buffer-changed", "list-short", "list-long", "outside-ram",
+ * "submit-missing". Returns how many were stored.
+ */
+#define COMMAND_FLAGS_MAX 7
+size_t command_flags(const struct td_command *c, const char *words[COMMAND_FLAGS_MAX]);
+
+/* Memory that a command's elements name, cut at page borders. */
+struct page_piece {
+    uint64_t page;   /* guest-physical address of the page */
+    uint32_t offset; /* of the piece in the page */
+    uint32_t len;
+};
+
+/*
+ * The first piece of addr + len. Walk an element with
+ *     for (; len; addr += piece.len, len -= piece.len)
+ *         piece = first_page_piece(addr, len);
+ */
+static inline struct page_piece first_page_piece(uint64_t addr, uint32_t len)
+{
+    uint32_t offset = (uint32_t)(addr % GUEST_PAGE);
+
+    return (struct page_piece){ addr - offset, offset, MIN(len, GUEST_PAGE - offset) };
+}
+
+#endif
