@@ -1,0 +1,125 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""One run of the bare-metal AHCI load in a QEMU, measured from outside."""
+import os
+import shlex
+import subprocess
+import time
+from dataclasses import dataclass, field
+from pathlib import Path
+
+QEMU = os.environ.get("QEMU", "qemu-system-x86_64")
+ROOT = Path(__file__).resolve().parent.parent
+BUILD = Path(os.environ.get("TD_BUILD", ROOT / "build"))
+KERNEL = BUILD / "guest-tests/ahci-load/ahci-load.elf"
+
+# read-zeroes: a read writes to guest memory, as a real one does.
+NULL_CO = "driver=null-co,size=4G,read-zeroes=on"
+
+WELL_DONE = 1  # the load's exit status through isa-debug-exit
+
+
+class Trouble(Exception):
+    """A run that cannot be measured: says why."""
+
+
+@dataclass
+class Side:
+    """A disk to measure: what is started, and with which devices."""
+
+    name: str
+    devices: list
+    launcher: list = field(default_factory=list)
+    drive: str = NULL_CO
+    extra: list = field(default_factory=list)
+
+    def command(self, words):
+        return [*self.launcher, QEMU, "-name", "bench,debug-threads=on",
+                "-accel", "tcg", "-machine", "q35,sata=off", "-m", "256",
+                "-nodefaults", "-display", "none", "-no-reboot",
+                "-debugcon", "stdio", "-device", "isa-debug-exit",
+                "-drive", f"if=none,id=d0,{self.drive}", *self.devices,
+                *self.extra, "-kernel", str(KERNEL), "-append", words]
+
+
+def stock(name="stock", **more):
+    """QEMU's own HBA and disk."""
+    return Side(name, ["-device", "ich9-ahci,id=ahci",
+                       "-device", "ide-hd,drive=d0,bus=ahci.0"], **more)
+
+
+def ours(name, trace, options="", **more):
+    """Our HBA and disk; options: more properties, with a leading comma."""
+    extra = more.pop("extra", [])
+    return Side(name, ["-device", f"tracedisk-ahci,drive=d0,trace={trace}{options}"],
+                launcher=[str(BUILD / "tools/tracedisk"), "run", "--"],
+                extra=extra, **more)
+
+
+@dataclass
+class Run:
+    """What one run of the load did, and what it cost."""
+
+    commands: int
+    seconds: float  # by the guest's clock
+    cpu: float      # seconds of QEMU's CPU time between "begin" and "end"
+    others: float   # CPU time of everything else, in cores
+    numbers: dict   # all that the load printed
+
+    @property
+    def rate(self):
+        return self.commands / self.seconds
+
+    @property
+    def cpu_per_command(self):
+        return self.cpu / self.commands
+
+
+def process_cpu(pid):
+    """CPU time of all of a process's threads, dead ones too; seconds."""
+    # The kernel's name for "the CPU clock of process PID": CPUCLOCK_SCHED.
+    return time.clock_gettime((~pid << 3) | 2)
+
+
+def machine_cpu():
+    """CPU time that the whole machine used, and lost to its host; seconds."""
+    with open("/proc/stat") as stat:
+        user, nice, system, _idle, _iowait, irq, softirq, steal = map(
+            int, stat.readline().split()[1:9])
+    return (user + nice + system + irq + softirq + steal) / os.sysconf("SC_CLK_TCK")
+
+
+def run(side, words, timeout=120):
+    """Run the load on a side. The CPU time is measured inside the window: read
+    when the guest prints "begin" and "end", so that boot and exit are outside."""
+    command = side.command(words)
+    process = subprocess.Popen(["timeout", str(timeout), *command],
+                               stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+                               stderr=subprocess.PIPE, text=True)
+    pid = None
+    samples, lines = [], []
+    for line in process.stdout:
+        if line in ("begin\n", "end\n"):
+            pid = pid or only_child(process.pid)
+            samples.append((time.monotonic(), process_cpu(pid), machine_cpu(),
+                            time.process_time()))
+        else:
+            lines.append(line.rstrip("\n"))
+    errors = process.stderr.read()
+    status = process.wait()
+    if status != WELL_DONE or len(samples) != 2:
+        raise Trouble(f"{side.name}: QEMU ended with {status}\n"
+                      f"{shlex.join(command)}\n" + "\n".join(lines) + errors)
+
+    numbers = {key: int(value) for key, value in
+               (pair.split("=") for pair in lines[-1].split())}
+    wall, cpu, machine, own = (b - a for a, b in zip(*samples))
+    return Run(commands=numbers["commands"], seconds=numbers["ns"] / 1e9, cpu=cpu,
+               others=max(0, machine - cpu - own) / wall, numbers=numbers)
+
+
+def only_child(pid):
+    """QEMU under timeout(1); launchers have replaced themselves by it."""
+    children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
+    if len(children) != 1:
+        raise Trouble(f"expected one child of process {pid}, found {children}")
+    return int(children[0])
