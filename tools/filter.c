@@ -228,7 +228,7 @@ static bool command_passes(const struct filter *f, const struct input *in,
         return false;
     if (f->has_page && !command_touches(c, &f->page))
         return false;
-    return is_device(f, in, known ? c->submit.device : c->complete.device);
+    return is_device(f, in, command_device(c));
 }
 
 static bool event_touches(const struct td_event *event, const struct range *range)

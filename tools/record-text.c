@@ -26,8 +26,7 @@ void titles_print_text(void)
            "latency", "payload", colour(COLOUR_NONE));
 }
 
-/* What every line begins with. */
-static void print_prefix(uint64_t ns, const char *device, uint64_t seq)
+void line_start_print_text(uint64_t ns, const char *device, uint64_t seq)
 {
     char time[TIME_TEXT_MAX], number[24];
 
@@ -70,7 +69,7 @@ static void print_how(const struct td_command *c)
            td_status_name(c->complete.status), colour(COLOUR_NONE), latency);
 }
 
-static void print_digest(const char *before, const struct td_digest *digest, bool whole)
+void digest_print_text(const struct td_digest *digest, bool whole)
 {
     char text[40];
 
@@ -78,9 +77,9 @@ static void print_digest(const char *before, const struct td_digest *digest, boo
         return;
     td_digest_text(digest, text);
     if (whole || digest->kind != TD_HASH_XXH3)
-        printf("  %s%s", before, text);
+        printf("  %s", text);
     else
-        printf("  %s%.*s", before, (int)strlen("xxh3:") + SHORT_HASH, text);
+        printf("  %.*s", (int)strlen("xxh3:") + SHORT_HASH, text);
 }
 
 static void print_notes(const struct td_command *c, bool whole)
@@ -91,9 +90,11 @@ static void print_notes(const struct td_command *c, bool whole)
     char text[SENSE_TEXT_MAX];
 
     if (complete->status != TD_PENDING) {
-        print_digest("", &complete->digest, whole);
-        if (complete->flags & TD_BUFFER_CHANGED)
-            print_digest("then ", &complete->digest_after, whole);
+        digest_print_text(&complete->digest, whole);
+        if (complete->flags & TD_BUFFER_CHANGED) {
+            fputs("  then", stdout);
+            digest_print_text(&complete->digest_after, whole);
+        }
     }
     for (size_t i = 0; i < n; i++)
         printf("  %s", words[i]);
@@ -152,12 +153,10 @@ static void print_elements(const struct text_options *options, const struct td_c
 void command_print_text(const struct text_options *options, const struct input *in,
                         const struct td_command *c)
 {
-    bool pending = c->complete.status == TD_PENDING;
-    uint32_t id = c->submit_known ? c->submit.device : c->complete.device;
     char name[DEVICE_NAME_MAX];
 
-    print_prefix(pending ? c->submit_ns : c->complete_ns, input_device_name(in, id, name),
-                 c->seq);
+    line_start_print_text(command_time(c), input_device_name(in, command_device(c), name),
+                          c->seq);
     print_what(c);
     print_how(c);
     print_notes(c, options->elements);
@@ -242,12 +241,12 @@ void record_print_text(const struct input *in, const struct td_record *r)
         print_device(&r->device);
         break;
     case TD_EVENT:
-        print_prefix(r->time_ns, input_device_name(in, r->event.device, name), r->seq);
+        line_start_print_text(r->time_ns, input_device_name(in, r->event.device, name), r->seq);
         print_event_body(&r->event);
         break;
     case TD_MARK:
         text = printable(r->mark.name);
-        print_prefix(r->time_ns, input_device_name(in, r->mark.device, name), r->seq);
+        line_start_print_text(r->time_ns, input_device_name(in, r->mark.device, name), r->seq);
         printf("%s---- mark %s ----%s\n", colour(COLOUR_BOLD), text, colour(COLOUR_NONE));
         break;
     case TD_LOST:

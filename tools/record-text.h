@@ -17,6 +17,12 @@ void command_print_text(const struct text_options *options, const struct input *
 
 void record_print_text(const struct input *in, const struct td_record *record);
 
+/* Time, device and sequence number: what every line begins with. */
+void line_start_print_text(uint64_t ns, const char *device, uint64_t seq);
+
+/* Nothing, or two blanks and the hash, cut short unless `whole`. */
+void digest_print_text(const struct td_digest *digest, bool whole);
+
 /* "    1.234567890": seconds of the virtual clock. */
 #define TIME_TEXT_MAX 32
 const char *time_text(uint64_t ns, char buf[TIME_TEXT_MAX]);

@@ -58,3 +58,49 @@ size_t command_flags(const struct td_command *c, const char *words[COMMAND_FLAGS
         words[n++] = "submit-missing";
     return n;
 }
+
+enum direction command_direction(const struct td_command *c)
+{
+    if (!c->submit_known)
+        return DIRECTION_UNKNOWN;
+    switch (c->decoded.op) {
+    case TD_OP_READ:
+    case TD_OP_IDENTIFY:
+        return TO_MEMORY;
+    case TD_OP_WRITE:
+    case TD_OP_TRIM:
+    case TD_OP_ZERO:
+    case TD_OP_VERIFY: /* with data: to be compared */
+        return FROM_MEMORY;
+    default:
+        return DIRECTION_UNKNOWN;
+    }
+}
+
+const char *direction_name(enum direction direction)
+{
+    static const char *const names[] = {
+        [DIRECTION_UNKNOWN] = "unknown",
+        [TO_MEMORY] = "to-memory",
+        [FROM_MEMORY] = "from-memory",
+    };
+
+    return names[direction];
+}
+
+uint32_t command_device(const struct td_command *c)
+{
+    return c->submit_known ? c->submit.device : c->complete.device;
+}
+
+uint64_t command_time(const struct td_command *c)
+{
+    return c->complete.status == TD_PENDING ? c->submit_ns : c->complete_ns;
+}
+
+uint32_t moved_bytes(const struct td_command *c, uint64_t offset, uint32_t len)
+{
+    if (c->complete.status == TD_PENDING || offset >= c->complete.bytes)
+        return 0;
+    return (uint32_t)MIN(len, c->complete.bytes - offset);
+}

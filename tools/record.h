@@ -30,6 +30,26 @@ const char *sense_text(const struct td_complete *complete, char buf[SENSE_TEXT_M
 #define COMMAND_FLAGS_MAX 7
 size_t command_flags(const struct td_command *c, const char *words[COMMAND_FLAGS_MAX]);
 
+/* Which way a command moves its payload. */
+enum direction {
+    DIRECTION_UNKNOWN, /* not told by what is recorded */
+    TO_MEMORY,
+    FROM_MEMORY,
+};
+
+enum direction command_direction(const struct td_command *c);
+const char *direction_name(enum direction direction);
+
+/*
+ * The device's id, and the time a line about the command carries: that of its
+ * completion, or of its submission while it is pending.
+ */
+uint32_t command_device(const struct td_command *c);
+uint64_t command_time(const struct td_command *c);
+
+/* Of `len` bytes at `offset` in the payload, how many the command moved. */
+uint32_t moved_bytes(const struct td_command *c, uint64_t offset, uint32_t len);
+
 /* Memory that a command's elements name, cut at page borders. */
 struct page_piece {
     uint64_t page;   /* guest-physical address of the page */
