@@ -41,8 +41,9 @@ enum td_codec {
     TD_CODEC_ZLIB = 1,
 };
 
-/* What a reader takes for possible; the largest record needs 1.3 MiB. */
+/* What a reader takes for possible; the largest record needs 1.6 MiB. */
 #define TD_BLOCK_MAX (64u << 20)
+#define TD_STREAM_MAX (1u << 20)
 
 static inline uint16_t td_get16(const uint8_t *p)
 {

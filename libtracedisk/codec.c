@@ -289,7 +289,7 @@ static uint8_t *encode_submit(struct td_delta *delta, uint8_t *p, const struct t
 
 static void decode_submit(struct td_decoder *decoder, struct td_cursor *c, struct td_record *record)
 {
-    struct td_delta *delta = &decoder->delta;
+    struct td_delta *delta = decoder->delta;
     struct td_submit *s = &record->submit;
     uint8_t what = td_read_byte(c);
     unsigned protocol = what & SUBMIT_PROTOCOL;
@@ -367,7 +367,7 @@ static uint8_t *encode_metadata(struct td_delta *delta, uint8_t *p, const struct
 static void decode_metadata(struct td_decoder *decoder, struct td_cursor *c, bool template,
                             struct td_complete *complete)
 {
-    struct td_delta *delta = &decoder->delta;
+    struct td_delta *delta = decoder->delta;
 
     if (template) {
         delta->n_metadata = td_read_varint32(c);
@@ -491,7 +491,7 @@ static uint8_t *encode_complete(struct td_delta *delta, uint8_t *p, const struct
 static void decode_complete(struct td_decoder *decoder, struct td_cursor *c,
                             struct td_complete *complete)
 {
-    struct td_delta *delta = &decoder->delta;
+    struct td_delta *delta = decoder->delta;
     uint32_t what = td_read_varint32(c);
 
     memset(complete, 0, sizeof(*complete));
@@ -595,7 +595,7 @@ static uint8_t *encode_event(struct td_delta *delta, uint8_t *p, const struct td
 
 static void decode_event(struct td_decoder *decoder, struct td_cursor *c, struct td_event *e)
 {
-    struct td_delta *delta = &decoder->delta;
+    struct td_delta *delta = decoder->delta;
     uint32_t what;
 
     memset(e, 0, sizeof(*e));
@@ -765,14 +765,14 @@ size_t td_encode_head(struct td_delta *delta, const struct td_source *source, ui
     return (size_t)(q - out);
 }
 
-bool td_peek_seq(const struct td_decoder *decoder, const struct td_cursor *c, uint64_t *seq)
+uint64_t td_peek_seq(const struct td_delta *delta, const struct td_cursor *c)
 {
     struct td_cursor at = *c;
     uint64_t tag = td_read_varint(&at);
     uint64_t len = td_read_varint(&at);
+    uint64_t step = tag & TAG_STEP ? td_read_varint(&at) : 1;
 
-    *seq = decoder->delta.seq + (tag & TAG_STEP ? td_read_varint(&at) : 1);
-    return !at.bad && len <= td_left(&at);
+    return at.bad || len > td_left(c) ? 0 : delta->seq + (step ? step : 1);
 }
 
 static bool decode_fields(struct td_decoder *decoder, struct td_cursor *c, uint64_t kind,
@@ -819,7 +819,7 @@ static void skip_extensions(struct td_cursor *c)
 int td_decode_record(struct td_decoder *decoder, struct td_cursor *c, struct td_record *record,
                      bool *has_ref, uint64_t *ref)
 {
-    struct td_delta *delta = &decoder->delta;
+    struct td_delta *delta = decoder->delta;
     uint64_t tag = td_read_varint(c);
     uint64_t len = td_read_varint(c);
     struct td_cursor body = { c->p, c->p, false };

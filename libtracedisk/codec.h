@@ -63,13 +63,13 @@ size_t td_encode_fields(struct td_delta *delta, const struct td_source *source, 
 size_t td_encode_head(struct td_delta *delta, const struct td_source *source, uint64_t seq,
                       uint64_t time_ns, size_t fields_len, uint8_t *out);
 
-/* The reading side: delta state, and room for what records point to. */
+/* The reading side: room for what the record that was read last points to. */
 struct td_decoder {
-    struct td_delta delta;
+    struct td_delta *delta; /* of the block being read */
     uint8_t long_raw[TD_MAX_RAW];
     struct td_metadata metadata[TD_MAX_METADATA];
     struct td_pair pairs[TD_MAX_PAIRS];
-    char *text; /* as long as the longest block */
+    char *text; /* as long as the longest record */
     size_t text_used;
 };
 
@@ -83,10 +83,10 @@ int td_decode_record(struct td_decoder *decoder, struct td_cursor *c, struct td_
                      bool *has_ref, uint64_t *ref);
 
 /*
- * The record at c's sequence number, without stepping over it or changing the
- * state. false: malformed.
+ * The sequence number of the record at c, or of the one that follows when it
+ * has none of its own. Does not step over it. 0: malformed.
  */
-bool td_peek_seq(const struct td_decoder *decoder, const struct td_cursor *c, uint64_t *seq);
+uint64_t td_peek_seq(const struct td_delta *delta, const struct td_cursor *c);
 
 /* Scatter-gather lists; self-contained. */
 #define TD_ELEMENT_MAX 24

@@ -352,12 +352,17 @@ const char *td_hash_kind_name(enum td_hash_kind kind);
 
 struct td_reader;
 
-/* Bytes of the file that could not be used. */
+/* Bytes of the file that could not be used, or records that are not there. */
 struct td_damage {
-    uint64_t offset;        /* in the file */
-    uint64_t bytes;
-    uint64_t missing_first; /* sequence numbers that are missing because of it */
-    uint64_t missing_last;  /* 0, 0: not known, or none */
+    uint64_t offset; /* in the file */
+    uint64_t bytes;  /* 0: records are missing, and no damage says why */
+    /*
+     * Between these sequence numbers some are missing because of it (all, when
+     * there is one stream). missing_last 0: not known how far; both 0: nothing
+     * known, or nothing missing.
+     */
+    uint64_t missing_first;
+    uint64_t missing_last;
     const char *reason;
 };
 
@@ -465,10 +470,12 @@ struct td_command {
     uint64_t complete_seq;
     uint64_t submit_ns, complete_ns;
     bool submit_known; /* false: only the COMPLETE survived */
-    struct td_submit submit; /* elements decoded */
+    /* elements is NULL when they are skipped, or the list is malformed. */
+    struct td_submit submit;
     struct td_complete complete; /* status TD_PENDING: nothing else in it counts */
     struct td_decoded decoded;
-    uint32_t in_flight; /* commands of the device in flight, this one included */
+    /* Of the device, at the submission, this one included; 0: not known. */
+    uint32_t in_flight;
 };
 
 enum td_item_kind {
@@ -487,6 +494,9 @@ struct td_commands;
 /* Join the records of a reader, which it does not own. -ENOMEM. */
 int td_commands_open(struct td_reader *reader, struct td_commands **commands);
 void td_commands_close(struct td_commands *commands);
+
+/* Leave commands' elements NULL, n_elements being right: faster. */
+void td_commands_skip_elements(struct td_commands *commands);
 
 /*
  * The next command or other record: 1, 0 at the end, < 0 as td_reader_next().

@@ -1,0 +1,135 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Finding the blocks of a trace. Every block says where the next one is; where
+ * that chain breaks, the magic and the header's crc32 find it again.
+ */
+#include <errno.h>
+#include <stdbool.h>
+#include <stdlib.h>
+#include <unistd.h>
+#include <zlib.h>
+
+#include "block.h"
+#include "scan.h"
+#include "tracedisk.h"
+
+int64_t td_pread(int fd, void *buf, size_t n, uint64_t offset)
+{
+    size_t done = 0;
+
+    while (done < n) {
+        ssize_t ret = pread(fd, (char *)buf + done, n - done, (off_t)(offset + done));
+
+        if (ret < 0 && errno != EINTR) {
+            return -errno;
+        }
+        if (ret == 0) {
+            break;
+        }
+        done += ret > 0 ? (size_t)ret : 0;
+    }
+    return (int64_t)done;
+}
+
+static bool is_zero(const uint8_t *p, size_t n)
+{
+    return n == 0 || (p[0] == 0 && memcmp(p, p + 1, n - 1) == 0);
+}
+
+static bool is_header(const uint8_t *h)
+{
+    return memcmp(h, TD_BLOCK_MAGIC, 8) == 0 &&
+           crc32(0, h, TD_AT_HEADER_CRC) == td_get32(h + TD_AT_HEADER_CRC);
+}
+
+/* A sound header's content; false when it makes no sense nevertheless. */
+static bool parse_header(const uint8_t *h, uint64_t offset, struct td_block *block)
+{
+    *block = (struct td_block){
+        .offset = offset,
+        .first_seq = td_get64(h + TD_AT_FIRST_SEQ),
+        .first_time = td_get64(h + TD_AT_FIRST_TIME),
+        .capacity = td_get32(h + TD_AT_CAPACITY),
+        .stream = td_get32(h + TD_AT_STREAM),
+        .index = td_get32(h + TD_AT_INDEX),
+        .raw_len = td_get32(h + TD_AT_RAW_LEN),
+        .header_len = td_get16(h + TD_AT_HEADER_LEN),
+        .major = td_get16(h + TD_AT_MAJOR),
+        .minor = td_get16(h + TD_AT_MINOR),
+        .codec = h[TD_AT_CODEC],
+    };
+    return block->header_len >= TD_BLOCK_HEADER && block->capacity > block->header_len &&
+           block->capacity <= TD_BLOCK_MAX && block->raw_len <= TD_BLOCK_MAX &&
+           block->stream < TD_STREAM_MAX && block->first_seq > 0;
+}
+
+/*
+ * Claimed and not begun: the magic is not there yet. Half a slot's zeros tell
+ * it from a block whose magic was lost.
+ */
+static bool is_unused(const uint8_t *slot, size_t n)
+{
+    size_t half = n > TD_BLOCK_SIZE / 2 ? TD_BLOCK_SIZE / 2 : 0;
+
+    return is_zero(slot, n < 8 ? n : 8) && is_zero(slot + half, n - half);
+}
+
+static int scan_slot(int fd, uint64_t offset, uint8_t *slot, uint64_t *next, const char **reason)
+{
+    /* A header may begin in this slot's last bytes. */
+    int64_t got = td_pread(fd, slot, TD_BLOCK_SIZE + TD_BLOCK_HEADER, offset);
+    size_t n, at;
+
+    if (got < 0) {
+        return (int)got;
+    }
+    n = (size_t)got < TD_BLOCK_SIZE ? (size_t)got : TD_BLOCK_SIZE;
+    *next = offset + n;
+    if (is_unused(slot, n)) {
+        return TD_FOUND_UNUSED;
+    }
+    *reason = n < TD_BLOCK_HEADER ? "the file is cut in a block header"
+                                  : "no block header is where one was expected";
+    for (at = 1; at + TD_BLOCK_HEADER <= (size_t)got; at++) {
+        const uint8_t *hit = memchr(slot + at, TD_BLOCK_MAGIC[0] & 0xff, (size_t)got - at);
+
+        if (!hit) {
+            break;
+        }
+        at = (size_t)(hit - slot);
+        if (at + TD_BLOCK_HEADER <= (size_t)got && is_header(hit)) {
+            *next = offset + at;
+            break;
+        }
+    }
+    return TD_FOUND_DAMAGE;
+}
+
+int td_scan(int fd, uint64_t offset, struct td_block *block, uint64_t *next, const char **reason)
+{
+    uint8_t h[TD_BLOCK_HEADER], *slot;
+    int64_t got = td_pread(fd, h, sizeof(h), offset);
+    int ret;
+
+    if (got <= 0) {
+        return got ? (int)got : TD_FOUND_END;
+    }
+    if (got == sizeof(h) && is_header(h)) {
+        bool sane = parse_header(h, offset, block);
+
+        *next = offset + (sane ? block->capacity : TD_BLOCK_SIZE);
+        if (block->major > TD_FORMAT_MAJOR) {
+            *next = offset + TD_BLOCK_SIZE;
+            return TD_FOUND_NEWER;
+        }
+        *reason = "a block header makes no sense";
+        return sane ? TD_FOUND_BLOCK : TD_FOUND_DAMAGE;
+    }
+    slot = malloc(TD_BLOCK_SIZE + TD_BLOCK_HEADER);
+    if (!slot) {
+        return -ENOMEM;
+    }
+    ret = scan_slot(fd, offset, slot, next, reason);
+    free(slot);
+    return ret;
+}

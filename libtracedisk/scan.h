@@ -1,0 +1,42 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Finding the blocks of a trace, sound or not.
+ */
+#ifndef LIBTRACEDISK_SCAN_H
+#define LIBTRACEDISK_SCAN_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+/* A block header, verified but for the published word. */
+struct td_block {
+    uint64_t offset;
+    uint64_t first_seq;
+    uint64_t first_time;
+    uint32_t capacity;
+    uint32_t stream;
+    uint32_t index;
+    uint32_t raw_len;
+    uint16_t header_len;
+    uint16_t major, minor;
+    uint8_t codec;
+};
+
+enum td_found {
+    TD_FOUND_END,    /* the file ends here */
+    TD_FOUND_BLOCK,  /* *block is filled in */
+    TD_FOUND_UNUSED, /* allocated or claimed, and not begun */
+    TD_FOUND_NEWER,  /* a block of a newer major version */
+    TD_FOUND_DAMAGE, /* *reason is set */
+};
+
+/*
+ * What is at offset, and where to look next. Returns enum td_found, or what
+ * pread(2) failed with, negative.
+ */
+int td_scan(int fd, uint64_t offset, struct td_block *block, uint64_t *next, const char **reason);
+
+/* pread(2) until all is read or the file ends: bytes read, or -errno. */
+int64_t td_pread(int fd, void *buf, size_t n, uint64_t offset);
+
+#endif
