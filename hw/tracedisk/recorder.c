@@ -217,7 +217,7 @@ void td_recorder_event(TdRecorder *r, struct td_event *event)
 {
     struct td_stream *s;
 
-    if (!r->recording) {
+    if (!r || !r->recording) {
         return;
     }
     qatomic_inc(&r->st.events);
@@ -269,7 +269,7 @@ void td_recorder_guest_error(TdRecorder *r, uint32_t port, const char *fmt, ...)
     text = g_strdup_vprintf(fmt, ap);
     va_end(ap);
     qemu_log_mask(LOG_GUEST_ERROR, "tracedisk: %s: port %" PRIu32 ": %s\n",
-                  r->name, port, text);
+                  r ? r->name : "no drive", port, text);
     td_recorder_port_event(r, TD_EVENT_GUEST_ERROR, port, text);
 }
 

@@ -50,7 +50,11 @@ void td_recorder_complete(TdRecorder *r, struct td_complete *complete);
 void td_recorder_event(TdRecorder *r, struct td_event *event);
 void td_recorder_mark(TdRecorder *r, const char *name);
 
-/* Shorthands: an event of a port with a text, and with a value. */
+/*
+ * Shorthands: an event of a port with a text, and one for what the driver did
+ * wrong. Like td_recorder_event() they do nothing with @r NULL, a port without
+ * a disk.
+ */
 void td_recorder_port_event(TdRecorder *r, enum td_event_type type,
                             uint32_t port, const char *text);
 void td_recorder_guest_error(TdRecorder *r, uint32_t port, const char *fmt, ...)

@@ -1,0 +1,387 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * tracedisk-ahci: a port: registers, start and stop, resets, interrupts
+ *
+ * AHCI 1.3.1, section numbers in brackets.
+ */
+#include "qemu/osdep.h"
+#include "compat.h"
+#include "ahci.h"
+
+#define FIS_AREA_SIZE 256
+
+/* ---- Interrupts -------------------------------------------------------- */
+
+/* PxIS bits that mirror PxSERR and are cleared there [3.3.5]. */
+static uint32_t derived_is(const AhciPort *p)
+{
+    return (p->serr & PX_SERR_DIAG_X ? PX_IS_PCS : 0) |
+           (p->serr & PX_SERR_DIAG_N ? PX_IS_PRCS : 0) |
+           (p->serr & PX_SERR_DIAG_F ? PX_IS_UFS : 0);
+}
+
+static void update_is(AhciPort *p)
+{
+    p->is = (p->is & ~PX_IS_DERIVED) | derived_is(p);
+    ahci_update_interrupt(p->hba);
+}
+
+void ahci_port_raise(AhciPort *p, uint32_t is_bits)
+{
+    p->is |= is_bits;
+    ahci_update_interrupt(p->hba);
+}
+
+/* ---- The received-FIS area --------------------------------------------- */
+
+static void unmap_fis_area(AhciPort *p)
+{
+    if (p->fis_area_valid) {
+        address_space_cache_destroy(&p->fis_area);
+        p->fis_area_valid = false;
+    }
+}
+
+static void map_fis_area(AhciPort *p)
+{
+    int64_t len;
+
+    unmap_fis_area(p);
+    RCU_READ_LOCK_GUARD();
+    len = address_space_cache_init(&p->fis_area,
+                                   pci_get_address_space(&p->hba->parent_obj),
+                                   p->fb, FIS_AREA_SIZE, true);
+    if (len < FIS_AREA_SIZE) {
+        if (len > 0) {
+            address_space_cache_destroy(&p->fis_area);
+        }
+        td_recorder_guest_error(ahci_port_recorder(p), p->number,
+                                "PxFB 0x%" PRIx64 " is not memory", p->fb);
+        return;
+    }
+    p->fis_area_valid = true;
+}
+
+bool ahci_port_put_fis(AhciPort *p, unsigned offset, const uint8_t *fis,
+                       unsigned len)
+{
+    if (!(p->cmd & PX_CMD_FRE) || !p->fis_area_valid) {
+        return false;
+    }
+    address_space_write_cached(&p->fis_area, offset, fis, len);
+    return true;
+}
+
+/* ---- Start, stop, reset ------------------------------------------------ */
+
+static void record_port(AhciPort *p, const char *text)
+{
+    td_recorder_port_event(ahci_port_recorder(p), TD_EVENT_PORT, p->number,
+                           text);
+}
+
+static void record_reset(AhciPort *p, const char *text)
+{
+    td_recorder_port_event(ahci_port_recorder(p), TD_EVENT_RESET, p->number,
+                           text);
+}
+
+void ahci_port_send_signature(AhciPort *p)
+{
+    AtaTaskFile tf = ata_device_signature();
+    uint8_t fis[20];
+
+    p->tfd = tf.status | tf.error << 8;
+    p->sig = PX_SIG_DISK;
+    ahci_d2h_fis(fis, &tf, false);
+    p->signature_pending = !ahci_port_put_fis(p, RFIS_RFIS, fis, sizeof(fis));
+    if (!p->signature_pending) {
+        struct td_event event = {
+            .type = TD_EVENT_FIS, .port = p->number, .addr = p->fb + RFIS_RFIS,
+            .has = TD_HAS_PORT | TD_HAS_ADDR | TD_HAS_DATA | TD_HAS_TEXT,
+            .data = fis, .data_len = sizeof(fis), .text = "d2h-fis",
+        };
+
+        td_recorder_event(ahci_port_recorder(p), &event);
+    }
+}
+
+/* End all commands; none of them reaches the guest or its memory any more. */
+static void abandon_commands(AhciPort *p)
+{
+    if (p->present) {
+        td_disk_cancel_all(&p->ata.disk);
+    }
+    p->running = 0;
+    p->restart = 0;
+    p->fatal = false;
+    p->ci = 0;
+    p->sact = 0;
+    p->cmd &= ~PX_CMD_CCS;
+}
+
+static void set_registers_to_reset(AhciPort *p)
+{
+    p->is = p->ie = p->serr = p->sctl = 0;
+    p->cmd = PX_CMD_SUD | PX_CMD_POD;
+    p->tfd = PX_TFD_RESET;
+    p->sig = PX_SIG_RESET;
+    p->ssts = p->present ? PX_SSTS_UP : 0;
+    p->signature_pending = p->present;
+}
+
+void ahci_port_reset(AhciPort *p)
+{
+    abandon_commands(p);
+    unmap_fis_area(p);
+    if (p->present) {
+        record_reset(p, "hba");
+        ata_device_reset(&p->ata, true);
+    }
+    /* HBA reset leaves PxCLB and PxFB alone [10.4.3]; power-on zeroes them
+       through the caller. */
+    set_registers_to_reset(p);
+}
+
+void ahci_port_free(AhciPort *p)
+{
+    unmap_fis_area(p);
+    for (unsigned i = 0; i < AHCI_SLOTS; i++) {
+        td_transfer_destroy(&p->slot[i].command.transfer);
+    }
+    g_free(p->serial);
+}
+
+/* PxSCTL.DET 1 -> 0 ends a COMRESET [10.4.2]. */
+static void comreset(AhciPort *p)
+{
+    record_reset(p, "comreset");
+    ata_device_reset(&p->ata, true);
+    p->ssts = PX_SSTS_UP;
+    p->serr |= PX_SERR_DIAG_X;
+    ahci_port_send_signature(p);
+    update_is(p);
+}
+
+static void write_sctl(AhciPort *p, uint32_t value)
+{
+    uint32_t was = p->sctl & PX_SCTL_DET;
+    uint32_t now = value & PX_SCTL_DET;
+
+    if (now != was && p->cmd & PX_CMD_ST) {
+        td_recorder_guest_error(ahci_port_recorder(p), p->number,
+                                "PxSCTL.DET changed while PxCMD.ST is set");
+    }
+    p->sctl = value & PX_SCTL_WRITABLE;
+    if (!p->present || now == was) {
+        return;
+    }
+    if (now == 1 || now == 4) {
+        /* COMRESET goes on, or the PHY is off line, until DET is 0 again. */
+        abandon_commands(p);
+        p->ssts = now == 4 ? 4 : 0;
+        p->tfd = PX_TFD_RESET;
+    } else if (now == 0) {
+        comreset(p);
+    }
+}
+
+static void start(AhciPort *p)
+{
+    if (!(p->cmd & PX_CMD_FRE)) {
+        td_recorder_guest_error(ahci_port_recorder(p), p->number,
+                                "PxCMD.ST set without PxCMD.FRE");
+    }
+    if (p->tfd & (ATA_BSY | ATA_DRQ)) {
+        td_recorder_guest_error(ahci_port_recorder(p), p->number,
+                                "PxCMD.ST set while the disk is busy");
+    }
+    record_port(p, "start");
+    p->cmd |= PX_CMD_CR;
+}
+
+static void stop(AhciPort *p)
+{
+    record_port(p, "stop");
+    if (p->running) {
+        td_recorder_guest_error(ahci_port_recorder(p), p->number,
+                                "PxCMD.ST cleared with commands in flight "
+                                "(slots 0x%08" PRIx32 ")", p->running);
+    }
+    abandon_commands(p);
+    p->tfd &= ~(ATA_BSY | ATA_DRQ);
+    p->cmd &= ~PX_CMD_CR;
+}
+
+static void write_cmd(AhciPort *p, uint32_t value)
+{
+    uint32_t was = p->cmd;
+    uint32_t on, off;
+
+    p->cmd = (was & ~PX_CMD_WRITABLE) | (value & PX_CMD_WRITABLE);
+    if (!p->present) {
+        return;
+    }
+    on = p->cmd & ~was;
+    off = was & ~p->cmd;
+    if (off & PX_CMD_ST) {
+        stop(p);
+    }
+    if (value & PX_CMD_CLO) {
+        /* Takes effect while ST is clear, and reads 0 at once [3.3.7]. */
+        if (p->cmd & PX_CMD_ST) {
+            td_recorder_guest_error(ahci_port_recorder(p), p->number,
+                                    "PxCMD.CLO set while PxCMD.ST is set");
+        } else {
+            p->tfd &= ~(ATA_BSY | ATA_DRQ);
+        }
+    }
+    if (on & PX_CMD_FRE) {
+        record_port(p, "fis-receive");
+        p->cmd |= PX_CMD_FR;
+        map_fis_area(p);
+        if (p->signature_pending) {
+            ahci_port_send_signature(p);
+        }
+    }
+    if (off & PX_CMD_FRE) {
+        if (p->cmd & PX_CMD_ST) {
+            td_recorder_guest_error(ahci_port_recorder(p), p->number,
+                                    "PxCMD.FRE cleared while PxCMD.ST is set");
+        }
+        record_port(p, "fis-receive-stop");
+        p->cmd &= ~PX_CMD_FR;
+        unmap_fis_area(p);
+    }
+    if (on & PX_CMD_ST) {
+        start(p);
+        ahci_port_issue(p);
+    }
+}
+
+/* ---- Registers --------------------------------------------------------- */
+
+uint32_t ahci_port_read(AhciPort *p, hwaddr offset)
+{
+    switch (offset) {
+    case PX_CLB:  return p->clb;
+    case PX_CLBU: return p->clb >> 32;
+    case PX_FB:   return p->fb;
+    case PX_FBU:  return p->fb >> 32;
+    case PX_IS:   return p->is;
+    case PX_IE:   return p->ie;
+    case PX_CMD:  return p->cmd;
+    case PX_TFD:  return p->tfd;
+    case PX_SIG:  return p->sig;
+    case PX_SSTS: return p->ssts;
+    case PX_SCTL: return p->sctl;
+    case PX_SERR: return p->serr;
+    case PX_SACT: return p->sact;
+    case PX_CI:   return p->ci;
+    default:      return 0;     /* PxSNTF, PxFBS: no port multiplier */
+    }
+}
+
+static void check_idle(AhciPort *p, uint32_t running, const char *what)
+{
+    if (p->cmd & running) {
+        td_recorder_guest_error(ahci_port_recorder(p), p->number,
+                                "%s written while the port uses it", what);
+    }
+}
+
+void ahci_port_write(AhciPort *p, hwaddr offset, uint32_t value)
+{
+    switch (offset) {
+    case PX_CLB:
+        check_idle(p, PX_CMD_CR, "PxCLB");
+        p->clb = deposit64(p->clb, 0, 32, value & ~(CLB_ALIGN - 1));
+        break;
+    case PX_CLBU:
+        p->clb = deposit64(p->clb, 32, 32, value);
+        break;
+    case PX_FB:
+        check_idle(p, PX_CMD_FR, "PxFB");
+        p->fb = deposit64(p->fb, 0, 32, value & ~(FB_ALIGN - 1));
+        break;
+    case PX_FBU:
+        p->fb = deposit64(p->fb, 32, 32, value);
+        break;
+    case PX_IS:
+        p->is &= ~value | PX_IS_DERIVED;
+        ahci_update_interrupt(p->hba);
+        break;
+    case PX_IE:
+        p->ie = value & PX_IE_MASK;
+        ahci_update_interrupt(p->hba);
+        break;
+    case PX_CMD:
+        write_cmd(p, value);
+        break;
+    case PX_SCTL:
+        write_sctl(p, value);
+        break;
+    case PX_SERR:
+        p->serr &= ~value;
+        update_is(p);
+        break;
+    case PX_SACT:
+        if (p->cmd & PX_CMD_ST) {
+            p->sact |= value;
+        }
+        break;
+    case PX_CI:
+        if (!(p->cmd & PX_CMD_ST)) {
+            td_recorder_guest_error(ahci_port_recorder(p), p->number,
+                                    "PxCI written while PxCMD.ST is clear");
+        } else if (p->present) {
+            p->ci |= value;
+            ahci_port_issue(p);
+        }
+        break;
+    default:
+        break;                  /* read-only or reserved */
+    }
+}
+
+/* ---- Migration --------------------------------------------------------- */
+
+void ahci_port_post_load(AhciPort *p)
+{
+    if (p->cmd & PX_CMD_FRE && p->present) {
+        map_fis_area(p);
+    } else {
+        unmap_fis_area(p);
+    }
+    /* Commands that were stopped by an I/O error start over from memory. */
+    p->restart = p->running;
+    p->running = 0;
+    if (p->present) {
+        td_recorder_port_event(ahci_port_recorder(p), TD_EVENT_LOADVM,
+                               p->number, "state loaded");
+    }
+}
+
+const VMStateDescription vmstate_ahci_port = {
+    .name = "tracedisk-ahci/port",
+    .version_id = 1,
+    .fields = (VMStateField[]) {
+        VMSTATE_STRUCT(ata, AhciPort, 1, vmstate_ata_device, AtaDevice),
+        VMSTATE_UINT64(clb, AhciPort),
+        VMSTATE_UINT64(fb, AhciPort),
+        VMSTATE_UINT32(is, AhciPort),
+        VMSTATE_UINT32(ie, AhciPort),
+        VMSTATE_UINT32(cmd, AhciPort),
+        VMSTATE_UINT32(tfd, AhciPort),
+        VMSTATE_UINT32(sig, AhciPort),
+        VMSTATE_UINT32(ssts, AhciPort),
+        VMSTATE_UINT32(sctl, AhciPort),
+        VMSTATE_UINT32(serr, AhciPort),
+        VMSTATE_UINT32(sact, AhciPort),
+        VMSTATE_UINT32(ci, AhciPort),
+        VMSTATE_UINT32(running, AhciPort),
+        VMSTATE_BOOL(fatal, AhciPort),
+        VMSTATE_BOOL(signature_pending, AhciPort),
+        VMSTATE_END_OF_LIST()
+    },
+};

@@ -1,0 +1,116 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * tracedisk-ahci: an AHCI 1.3.1 HBA with ATA disks on its ports
+ *
+ *   ahci.c          the PCI device and the generic host control registers
+ *   ahci-port.c     a port: registers, start and stop, resets, interrupts
+ *   ahci-command.c  a command: fetched, run, answered with FISes
+ */
+#ifndef HW_TRACEDISK_AHCI_H
+#define HW_TRACEDISK_AHCI_H
+
+#include "ahci-regs.h"
+#include "ata.h"
+
+#define TYPE_TRACEDISK_AHCI "tracedisk-ahci"
+OBJECT_DECLARE_SIMPLE_TYPE(TdAhci, TRACEDISK_AHCI)
+
+/* Properties drive1, drive2…: disks on the ports after the first. */
+#define AHCI_MORE_DRIVES 5
+
+typedef struct AhciPort AhciPort;
+
+typedef struct AhciSlot {
+    AhciPort *port;
+    unsigned number;
+    uint64_t header_addr;
+    uint32_t header;            /* dword 0 of the command header */
+    uint32_t first_interrupt;   /* first PRD with the I bit, or UINT32_MAX */
+    AtaCommand command;
+} AhciSlot;
+
+struct AhciPort {
+    TdAhci *hba;
+    unsigned number;
+    bool present;               /* a disk is attached */
+    BlockConf conf;
+    char *serial;
+    AtaDevice ata;
+
+    uint64_t clb, fb;
+    uint32_t is, ie, cmd, tfd, sig, ssts, sctl, serr, sact, ci;
+
+    uint32_t running;           /* slots whose command the disk has */
+    uint32_t restart;           /* slots to run again after migration */
+    bool fatal;                 /* stopped by an error until ST is cleared */
+    bool issuing;               /* in ahci_port_issue() */
+    bool signature_pending;     /* the first D2H FIS waits for FRE */
+
+    /* The received-FIS area while FRE is set. */
+    MemoryRegionCache fis_area;
+    bool fis_area_valid;
+    AhciSlot slot[AHCI_SLOTS];
+};
+
+struct TdAhci {
+    PCIDevice parent_obj;
+    MemoryRegion mmio;
+
+    uint32_t ghc, is;
+    uint32_t n_ports;
+    AhciPort *port;
+    BlockConf conf;             /* of port 0, and the pattern for the others */
+    BlockBackend *more[AHCI_MORE_DRIVES];
+    TdRecorder *recorder;       /* of the first disk */
+    TdDiskOptions options;
+    char *serial, *model, *firmware;
+    uint64_t wwn;
+    uint16_t rotation_rate;
+    bool registers;             /* record register accesses and interrupts */
+    bool strict;
+    bool irq_level;             /* of INTx */
+    VMChangeStateEntry *vmstate;
+};
+
+/* ---- ahci.c ------------------------------------------------------------ */
+
+/* Bring IS and the interrupt line, or MSI, up to date with the ports. */
+void ahci_update_interrupt(TdAhci *s);
+
+/* ---- ahci-port.c ------------------------------------------------------- */
+
+uint32_t ahci_port_read(AhciPort *p, hwaddr offset);
+void ahci_port_write(AhciPort *p, hwaddr offset, uint32_t value);
+
+/* Power-on, HBA reset: registers and disk. The link comes up by itself. */
+void ahci_port_reset(AhciPort *p);
+void ahci_port_free(AhciPort *p);
+/* Map what the registers point at again, after migration. */
+void ahci_port_post_load(AhciPort *p);
+
+void ahci_port_raise(AhciPort *p, uint32_t is_bits);
+/* Write a FIS to the received-FIS area; false when nothing receives it. */
+bool ahci_port_put_fis(AhciPort *p, unsigned offset, const uint8_t *fis,
+                       unsigned len);
+/* The D2H FIS that a disk sends after a reset [10.4]. */
+void ahci_port_send_signature(AhciPort *p);
+
+static inline TdRecorder *ahci_port_recorder(AhciPort *p)
+{
+    return p->ata.disk.recorder;
+}
+
+/* ---- ahci-command.c ---------------------------------------------------- */
+
+/* Start what CI asks for, as far as the disk takes it. */
+void ahci_port_issue(AhciPort *p);
+/* Run the commands again that migration interrupted. */
+void ahci_port_restart(AhciPort *p);
+void ahci_slot_init(AhciPort *p, unsigned number);
+
+/* Fill in a D2H Register FIS (20 bytes) from a task file. */
+void ahci_d2h_fis(uint8_t *fis, const AtaTaskFile *tf, bool interrupt);
+
+extern const VMStateDescription vmstate_ahci_port;
+
+#endif

@@ -1,0 +1,131 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * tracedisk: the data phase that every front end shares
+ *
+ * A front end decodes a command, gathers its scatter-gather list into a
+ * TdTransfer and runs it as a coroutine:
+ *
+ *     td_transfer_begin      the command is recorded (SUBMIT)
+ *     td_transfer_co_*       data moves, is hashed, errors meet werror/rerror
+ *     td_transfer_end        the result is recorded (COMPLETE); only then may
+ *                            the front end let the guest learn of it
+ *     td_transfer_release    a drain, a reset need not wait for it any more
+ *
+ * All of it runs in the BlockBackend's AioContext.
+ */
+#ifndef HW_TRACEDISK_DISK_H
+#define HW_TRACEDISK_DISK_H
+
+#include "recorder.h"
+
+typedef struct TdTransfer TdTransfer;
+
+typedef struct TdDisk {
+    BlockBackend *blk;
+    TdRecorder *recorder;
+    enum td_hash_kind hash;
+    uint32_t block_size;        /* logical, bytes */
+    uint64_t blocks;            /* capacity, logical blocks */
+
+    /* Commands between begin and end. */
+    QTAILQ_HEAD(, TdTransfer) active;
+    /* Commands that wait for "cont" after an I/O error, or for a drain's end */
+    CoQueue parked;
+    CoQueue quiesced_queue;
+    unsigned quiesced;
+    VMChangeStateEntry *vmstate;
+    QEMUBH *resume_bh;
+} TdDisk;
+
+struct TdTransfer {
+    TdDisk *disk;
+    AddressSpace *as;           /* the bus master's view of memory */
+
+    /* The scatter-gather list, as the guest gave it. */
+    struct td_element *elements;
+    uint32_t n_elements;
+    uint32_t capacity;
+    uint64_t list_bytes;
+
+    uint64_t seq;               /* 0: not recorded */
+    bool cancelled;             /* a reset or abort wants it to end */
+    struct td_complete result;  /* COMPLETE in the making */
+
+    /* Guest memory while mapped. */
+    struct iovec *iov;
+    int n_iov;
+    int iov_capacity;
+    QTAILQ_ENTRY(TdTransfer) next;
+};
+
+/*
+ * Take @conf->blk for a device, with its block properties
+ * applied, and open its trace.
+ */
+typedef struct TdDiskOptions {
+    char *trace;                /* NULL: "<drive id>.tdt"; "none": no file */
+    char *hash;                 /* NULL: xxh3 */
+    char *overflow;             /* NULL: block */
+} TdDiskOptions;
+
+bool td_disk_realize(TdDisk *disk, BlockConf *conf, DeviceState *dev,
+                     const TdDiskOptions *options,
+                     const struct td_device *description, Error **errp);
+void td_disk_unrealize(TdDisk *disk);
+
+/*
+ * End every active command without letting its result reach the guest. On
+ * return nothing of this disk touches guest memory any more.
+ */
+void td_disk_cancel_all(TdDisk *disk);
+
+/* True while a transfer writes to a region that is not RAM (see disk.c). */
+bool td_disk_in_device_dma(void);
+
+void td_transfer_init(TdTransfer *t, TdDisk *disk, AddressSpace *as);
+void td_transfer_destroy(TdTransfer *t);
+
+/* Start over with an empty list; keeps its memory. */
+void td_transfer_reset(TdTransfer *t);
+void td_transfer_add_element(TdTransfer *t, uint64_t addr, uint32_t len);
+
+/* Record the submission. @submit's elements are filled in here. */
+void td_transfer_begin(TdTransfer *t, struct td_submit *submit);
+
+/*
+ * Wait out a drained section, then hold off the next one until
+ * td_transfer_release(). -ECANCELED when a reset came first.
+ */
+int coroutine_fn td_transfer_co_start(TdTransfer *t);
+
+/*
+ * Move @bytes between the disk at @offset and the list. When the list is
+ * shorter, what fits is moved. 0, or -errno of the host after the drive's
+ * error policy had its say, or -ECANCELED.
+ */
+int coroutine_fn td_transfer_co_read(TdTransfer *t, int64_t offset,
+                                     uint64_t bytes);
+int coroutine_fn td_transfer_co_write(TdTransfer *t, int64_t offset,
+                                      uint64_t bytes, BdrvRequestFlags flags);
+
+/* Commands without a data phase; errors as above. */
+int coroutine_fn td_transfer_co_flush(TdTransfer *t);
+int coroutine_fn td_transfer_co_discard(TdTransfer *t, int64_t offset,
+                                        int64_t bytes);
+int coroutine_fn td_transfer_co_zero(TdTransfer *t, int64_t offset,
+                                     int64_t bytes, BdrvRequestFlags flags);
+/* Read @bytes at @offset and throw them away. */
+int coroutine_fn td_transfer_co_verify(TdTransfer *t, int64_t offset,
+                                       uint64_t bytes);
+
+/* Device memory to the list and back; returns the bytes that fitted. */
+uint64_t td_transfer_to_guest(TdTransfer *t, const void *buf, uint64_t bytes);
+uint64_t td_transfer_from_guest(TdTransfer *t, void *buf, uint64_t bytes);
+
+/* Record the result, with @status. */
+void td_transfer_end(TdTransfer *t, enum td_status status);
+
+/* The guest knows: the opposite of td_transfer_co_start(). */
+void td_transfer_release(TdTransfer *t);
+
+#endif
