@@ -722,7 +722,7 @@ void ata_device_reset(AtaDevice *d, bool hard)
 
 bool ata_device_realize(AtaDevice *d, Error **errp)
 {
-    if (!blk_is_writable(d->conf->blk)) {
+    if (!blk_supports_write_perm(d->conf->blk)) {
         error_setg(errp, "an ATA disk cannot be read-only: open the drive "
                    "read-write, or with snapshot=on");
         return false;

@@ -619,7 +619,7 @@ bool td_disk_realize(TdDisk *disk, BlockConf *conf, DeviceState *dev,
     }
     if (!parse_overflow(options->overflow, &overflow, errp) ||
         !blkconf_blocksizes(conf, errp) ||
-        !blkconf_apply_backend_options(conf, !blk_is_writable(conf->blk), true,
+        !blkconf_apply_backend_options(conf, !blk_supports_write_perm(conf->blk), true,
                                        errp)) {
         return false;
     }
