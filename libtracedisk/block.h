@@ -17,6 +17,10 @@
 /* Not text (0x89), and shows a transfer that converts line ends. */
 #define TD_BLOCK_MAGIC "\x89TDT\r\n\x1a\n"
 
+/* After the last block of a trace that was finished, and not cut since. */
+#define TD_END_MAGIC "\x89TDEND\r\n"
+#define TD_MAGIC_LEN 8
+
 enum {
     TD_AT_MAGIC = 0,
     TD_AT_MAJOR = 8,

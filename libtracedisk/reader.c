@@ -73,6 +73,9 @@ struct td_reader {
     struct stream *current; /* the last record's */
     uint64_t expected;      /* sequence number */
     bool finished;          /* nobody writes it any more, and all is indexed */
+    bool open_end;          /* the last block is followed by the mark of a finished
+                               trace, or by slots that are not begun */
+    bool cut_told;
     bool newer;             /* there is a block of a newer major version */
     struct region *regions; /* not told yet */
     size_t n_regions;
@@ -262,12 +265,17 @@ static int scan_on(struct td_reader *r, uint64_t end, bool *news)
         int ret = td_scan(r->fd, offset, &block, &next, &reason);
 
         if (ret == TD_FOUND_UNUSED) {
+            r->open_end = true;
             offset = next;
             continue;
         }
-        if (ret == TD_FOUND_END) {
+        if (ret == TD_FOUND_FINISH) {
+            r->open_end = true;
+        }
+        if (ret == TD_FOUND_END || ret == TD_FOUND_FINISH) {
             break;
         }
+        r->open_end = false;
         if (ret < 0) {
             return fail_read(r, ret, offset);
         }
@@ -344,6 +352,7 @@ static int64_t read_image(struct td_reader *r, const struct td_block *b, uint8_t
         }
         if (got < b->header_len) {
             *reason = "the file is cut in a block";
+            r->cut_told = true;
             continue;
         }
         len = td_get32(image + TD_AT_PUBLISHED);
@@ -352,6 +361,7 @@ static int64_t read_image(struct td_reader *r, const struct td_block *b, uint8_t
             *reason = "a block's length is larger than the block";
         } else if (b->header_len + len > got) {
             *reason = "the file is cut in a block";
+            r->cut_told = true;
         } else if (crc32(0, image + b->header_len, len) != *crc) {
             *reason = "a block's checksum is wrong";
         } else {
@@ -712,7 +722,17 @@ static int take_record(struct td_reader *r, struct stream *s, struct td_record *
 /* At the end: what damage no record has told of. */
 static int tell_the_rest(struct td_reader *r)
 {
+    struct td_damage cut = {
+        .offset = r->size,
+        .missing_first = r->expected,
+        .reason = "the file is cut: the mark of a finished trace is missing",
+    };
     int ret = 0;
+
+    if (r->finished && !r->open_end && !r->cut_told && !r->n_regions) {
+        r->cut_told = true;
+        ret = tell_damage(r, &cut);
+    }
 
     while (r->n_regions && ret == 0) {
         ret = tell_missing(r, 0, UINT64_MAX, 0, 0, NULL);

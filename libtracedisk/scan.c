@@ -38,7 +38,7 @@ static bool is_zero(const uint8_t *p, size_t n)
 
 static bool is_header(const uint8_t *h)
 {
-    return memcmp(h, TD_BLOCK_MAGIC, 8) == 0 &&
+    return memcmp(h, TD_BLOCK_MAGIC, TD_MAGIC_LEN) == 0 &&
            crc32(0, h, TD_AT_HEADER_CRC) == td_get32(h + TD_AT_HEADER_CRC);
 }
 
@@ -71,7 +71,7 @@ static bool is_unused(const uint8_t *slot, size_t n)
 {
     size_t half = n > TD_BLOCK_SIZE / 2 ? TD_BLOCK_SIZE / 2 : 0;
 
-    return is_zero(slot, n < 8 ? n : 8) && is_zero(slot + half, n - half);
+    return is_zero(slot, n < TD_MAGIC_LEN ? n : TD_MAGIC_LEN) && is_zero(slot + half, n - half);
 }
 
 static int scan_slot(int fd, uint64_t offset, uint8_t *slot, uint64_t *next, const char **reason)
@@ -113,6 +113,9 @@ int td_scan(int fd, uint64_t offset, struct td_block *block, uint64_t *next, con
 
     if (got <= 0) {
         return got ? (int)got : TD_FOUND_END;
+    }
+    if (got >= TD_MAGIC_LEN && memcmp(h, TD_END_MAGIC, TD_MAGIC_LEN) == 0) {
+        return TD_FOUND_FINISH;
     }
     if (got == sizeof(h) && is_header(h)) {
         bool sane = parse_header(h, offset, block);

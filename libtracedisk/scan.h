@@ -24,6 +24,7 @@ struct td_block {
 
 enum td_found {
     TD_FOUND_END,    /* the file ends here */
+    TD_FOUND_FINISH, /* the mark of a finished trace */
     TD_FOUND_BLOCK,  /* *block is filled in */
     TD_FOUND_UNUSED, /* allocated or claimed, and not begun */
     TD_FOUND_NEWER,  /* a block of a newer major version */

@@ -52,6 +52,7 @@ struct td_writer {
     uint64_t ahead, reserve;
     pthread_mutex_t lock; /* of what follows up to the next comment */
     uint64_t allocated;
+    bool finished; /* the mark of a finished trace is at `next` */
     uint32_t n_streams;
     struct td_stream *streams;
     struct repeat *repeats;
@@ -104,10 +105,14 @@ static int allocate(int fd, uint64_t from, uint64_t to)
  */
 static int grow_locked(struct td_writer *w, uint64_t size)
 {
+    static const uint8_t zeros[TD_MAGIC_LEN];
     uint64_t next = atomic_load(&w->next);
 
     if (next + size <= w->limit && !w->full) {
         return 0;
+    }
+    if (w->finished && pwrite(w->fd, zeros, sizeof(zeros), (off_t)next) == sizeof(zeros)) {
+        w->finished = false;
     }
     for (uint64_t ahead = w->ahead;; ahead = ahead / 2 / TD_BLOCK_SIZE * TD_BLOCK_SIZE) {
         uint64_t end = next + size + ahead + w->reserve;
@@ -513,17 +518,21 @@ int td_writer_create(const char *path, const struct td_writer_options *options,
     return 0;
 }
 
-/* Where the file can end: the last block's bytes, if a stream still has it. */
-static uint64_t end_of_use(struct td_writer *w)
+void td_writer_finish(struct td_writer *w)
 {
-    uint64_t end = w->next;
+    uint64_t end;
 
-    for (struct td_stream *s = w->streams; s; s = s->next) {
-        if (s->capacity && s->offset + s->capacity == w->next) {
-            end = s->offset + (s->begun ? TD_BLOCK_HEADER + s->used : 0);
-        }
+    pthread_mutex_lock(&w->lock);
+    /* Who wants to claim a block meanwhile finds no room, and waits to grow. */
+    end = atomic_exchange(&w->next, NO_ROOM);
+    /* When these fail, a reader finds unused slots, or takes the file for cut. */
+    w->finished = pwrite(w->fd, TD_END_MAGIC, TD_MAGIC_LEN, (off_t)end) == TD_MAGIC_LEN;
+    if (ftruncate(w->fd, (off_t)(end + (w->finished ? TD_MAGIC_LEN : 0))) == 0) {
+        w->allocated = end;
+        atomic_store(&w->limit, end);
     }
-    return end;
+    atomic_store(&w->next, end);
+    pthread_mutex_unlock(&w->lock);
 }
 
 void td_writer_close(struct td_writer *w)
@@ -531,10 +540,7 @@ void td_writer_close(struct td_writer *w)
     if (!w) {
         return;
     }
-    /* When this fails, a reader finds unused slots at the end. */
-    if (ftruncate(w->fd, (off_t)end_of_use(w)) < 0) {
-        errno = 0;
-    }
+    td_writer_finish(w);
     while (w->streams) {
         struct td_stream *s = w->streams;
 
@@ -552,21 +558,6 @@ void td_writer_close(struct td_writer *w)
     close(w->fd);
     pthread_mutex_destroy(&w->lock);
     free(w);
-}
-
-void td_writer_finish(struct td_writer *w)
-{
-    uint64_t end;
-
-    pthread_mutex_lock(&w->lock);
-    /* Who wants to claim a block meanwhile finds no room, and waits to grow. */
-    end = atomic_exchange(&w->next, NO_ROOM);
-    if (ftruncate(w->fd, (off_t)end) == 0) {
-        w->allocated = end;
-        atomic_store(&w->limit, end);
-    }
-    atomic_store(&w->next, end);
-    pthread_mutex_unlock(&w->lock);
 }
 
 void td_writer_get_statistics(struct td_writer *w, struct td_writer_statistics *statistics)
