@@ -1,0 +1,247 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""What is measured: one entry of CASES each, with its bar if it has one.
+
+A case is a function that takes the bench (scratch folder, number of pairs,
+seconds a run) and returns a Result. Bars are those of the project's plan.
+"""
+import functools
+import json
+import os
+import subprocess
+import time
+from dataclasses import dataclass
+
+import measure
+import vm
+
+RAW_FILE_SIZE = 512 << 20
+SCAN_COMMANDS = 4_000_000
+RECORDER_COMMANDS = 2_000_000
+
+# What the stock device can tell about its commands, without our device.
+STOCK_EVENTS = ["ahci_*", "handle_cmd*", "process_ncq_command*", "execute_ncq_command*",
+                "ncq_finish", "ncq_err", "dma_*"]
+
+
+@dataclass
+class Bar:
+    limit: float
+    at_most: bool = False
+    stretch: bool = False  # missing it is no failure
+
+    def met(self, value):
+        return value <= self.limit if self.at_most else value >= self.limit
+
+    def __str__(self):
+        return ("≤ " if self.at_most else "≥ ") + f"{self.limit:g}" \
+            + (" (stretch)" if self.stretch else "")
+
+
+@dataclass
+class Result:
+    """What a case found: the figure that the bar is about, and the rest."""
+
+    unit: str               # of the figure
+    figure: measure.Spread
+    details: dict           # name: text or number, for the second line and JSON
+    others: measure.Spread  # cores that other processes used meanwhile
+    comparison: object = None
+
+
+@dataclass
+class Case:
+    name: str
+    what: str
+    bar: object
+    measure: object
+
+
+CASES = []
+
+
+def case(name, what, bar=None):
+    def add(function):
+        CASES.append(Case(name, what, bar, function))
+        return function
+    return add
+
+
+# ---- Pairs of virtual machines ---------------------------------------------
+
+def pair(a, b, words):
+    """A case's function: compares side B to A, both made when it runs."""
+    def run(bench):
+        return compared(bench, a(bench), b(bench), words)
+    return run
+
+
+def compared(bench, a, b, words, seconds=None):
+    c = measure.compare(a, b, f"{words} seconds={seconds or bench.seconds}", bench.pairs,
+                        bench.progress)
+    bench.remove_traces()
+    return Result("×", c.rate, {
+        f"{a.name}": f"{c.a_rate:,.0f}/s, {c.a_cpu * 1e9:,.0f} ns CPU",
+        f"{b.name}": f"{c.b_rate:,.0f}/s, {c.b_cpu * 1e9:,.0f} ns CPU",
+        "CPU per command": f"{c.cpu.min:.2f} {c.cpu.median:.2f} {c.cpu.max:.2f} ×",
+    }, c.others, c)
+
+
+def stock(_bench):
+    return vm.stock()
+
+
+def ours(bench, options="", **more):
+    return vm.ours("tracedisk", bench.path("bench.tdt"), options, **more)
+
+
+def ours_plain(bench):
+    """Neither a trace nor a hash: the bare device."""
+    return vm.ours("bare", "none", ",hash=none")
+
+
+def with_raw_file(make):
+    """The same side on a raw file that is in the page cache."""
+    def side(bench):
+        s = make(bench)
+        s.drive = f"driver=raw,file.driver=file,file.filename={bench.raw_file()}"
+        return s
+    return side
+
+
+READ_4K = "op=read size=4096 elements=1 depth=32"
+
+CASES += [
+    Case("noise", "two equal sides, both stock: what the machine adds of its own", None,
+         pair(stock, lambda b: vm.stock("stock again"), READ_4K)),
+    Case("read-4k", "4 KiB reads, NCQ depth 32, null-co: traced and hashed ÷ stock untraced",
+         Bar(1.0), pair(stock, ours, READ_4K)),
+    Case("write-4k", "4 KiB writes, likewise", Bar(1.0),
+         pair(stock, ours, READ_4K.replace("read", "write"))),
+]
+
+
+@case("read-4k-iothread", "4 KiB reads, ours with iothread=, ÷ stock untraced",
+      Bar(1.5, stretch=True))
+def read_4k_iothread(bench):
+    if not device_has("iothread"):
+        raise vm.Trouble("tracedisk-ahci has no property iothread")
+    b = ours(bench, ",iothread=t0", extra=["-object", "iothread,id=t0"])
+    b.name = "tracedisk, iothread"
+    return compared(bench, vm.stock(), b, READ_4K)
+
+
+@case("stock-events", "4 KiB reads ÷ stock with its own ahci, ncq and dma trace events to a file",
+      Bar(7))
+def stock_events(bench):
+    log = bench.path("stock.log")
+    a = vm.stock("stock, events")
+    for event in STOCK_EVENTS:
+        a.extra += ["-trace", event]
+    a.extra += ["-D", log]
+    result = compared(bench, a, ours(bench), READ_4K, seconds=1)
+    os.unlink(log)
+    return result
+
+
+CASES += [
+    Case("read-64k-16", "64 KiB reads of 16 elements, null-co, ÷ stock untraced", None,
+         pair(stock, ours, "op=read size=64K elements=16 depth=32")),
+    Case("read-1m-file", "1 MiB reads of a raw file in the page cache, ÷ stock untraced",
+         Bar(0.85), pair(with_raw_file(stock), with_raw_file(ours),
+                         f"op=read size=1M depth=32 span={RAW_FILE_SIZE >> 20}M")),
+    Case("write-1m-file", "1 MiB writes, likewise",
+         Bar(0.85), pair(with_raw_file(stock), with_raw_file(ours),
+                         f"op=write size=1M depth=32 span={RAW_FILE_SIZE >> 20}M")),
+    Case("read-1m-null", "1 MiB reads, null-co (stock only clears memory), ÷ stock untraced",
+         None, pair(stock, ours, "op=read size=1M depth=32")),
+    Case("read-4k-dma", "4 KiB reads that are not queued, ÷ stock untraced", None,
+         pair(stock, ours, READ_4K + " ncq=0")),
+    Case("read-4k-1", "4 KiB reads, one at a time, ÷ stock untraced", None,
+         pair(stock, ours, READ_4K.replace("depth=32", "depth=1"))),
+    Case("bare", "4 KiB reads, ours with trace=none,hash=none, ÷ stock: the HBA alone", None,
+         pair(stock, ours_plain, READ_4K)),
+    Case("cost-trace", "4 KiB reads, hash=none ÷ trace=none,hash=none: what recording costs",
+         None, pair(ours_plain, lambda b: ours(b, ",hash=none"), READ_4K)),
+    Case("cost-hash", "4 KiB reads, hash=xxh3 ÷ hash=none: what hashing costs", None,
+         pair(lambda b: vm.ours("hash=none", b.path("a.tdt"), ",hash=none"), ours, READ_4K)),
+]
+
+
+@functools.lru_cache
+def device_has(name):
+    """Has our device a property of this name?"""
+    side = vm.ours("", "none")
+    text = subprocess.run([*side.launcher, vm.QEMU, "-device", "tracedisk-ahci,help"],
+                          capture_output=True, text=True, timeout=60).stdout
+    return any(line.strip().startswith(f"{name}=") for line in text.splitlines())
+
+
+# ---- The trace --------------------------------------------------------------
+
+def bytes_per_command(bench, words):
+    figures, others = [], []
+    for i in range(bench.pairs):
+        bench.progress(f"run {i + 1} of {bench.pairs}")
+        trace = bench.path("bench.tdt")
+        run = vm.run(vm.ours("tracedisk", trace), words)
+        done = run.commands + run.numbers["flushes"]
+        figures.append(os.path.getsize(trace) / done)
+        others.append(run.others)
+        bench.remove_traces()
+    return Result("bytes", measure.Spread.of(figures), {"commands": f"{done:,}"},
+                  measure.Spread.of(others))
+
+
+@case("bytes-4k", "bytes of trace per command: 4 KiB reads in sequence", Bar(64, at_most=True))
+def bytes_4k(bench):
+    return bytes_per_command(bench, READ_4K + " count=400000")
+
+
+@case("bytes-mixed", "bytes of trace per command: reads, writes and flushes, random LBAs, "
+      "1 to 16 elements", Bar(64, at_most=True))
+def bytes_mixed(bench):
+    return bytes_per_command(
+        bench, "op=mixed size=64K elements=16 depth=32 order=random count=400000")
+
+
+@case("recorder", "CPU time of the recorder per command of one element, without hash",
+      Bar(300, at_most=True))
+def recorder(bench):
+    figures, size = [], 0
+    others = bench.others()
+    for i in range(bench.pairs):
+        bench.progress(f"run {i + 1} of {bench.pairs}")
+        text = subprocess.run([vm.BUILD / "bench/bench-recorder", bench.path("bench.tdt"),
+                               str(RECORDER_COMMANDS)], check=True, capture_output=True,
+                              text=True).stdout
+        numbers = json.loads(text)
+        figures.append(numbers["cpu_ns"] / numbers["commands"])
+        size = numbers["bytes"] / numbers["commands"]
+        bench.remove_traces()
+    return Result("ns", measure.Spread.of(figures), {"bytes per command": f"{size:.1f}"},
+                  others())
+
+
+@case("scan", "records that `tracedisk stat` reads per second of CPU time, in millions", Bar(5))
+def scan(bench):
+    trace = bench.path("scan.tdt")
+    bench.progress("making a trace")
+    subprocess.run([vm.BUILD / "bench/bench-gen-trace", trace, str(SCAN_COMMANDS)], check=True)
+    size = os.path.getsize(trace)
+    figures, walls = [], []
+    others = bench.others()
+    for i in range(bench.pairs):
+        bench.progress(f"run {i + 1} of {bench.pairs}")
+        start = time.monotonic()
+        process = subprocess.Popen([vm.BUILD / "tools/tracedisk", "stat", trace],
+                                   stdout=subprocess.DEVNULL)
+        _, status, usage = os.wait4(process.pid, 0)
+        process.returncode = os.waitstatus_to_exitcode(status)
+        if process.returncode:
+            raise vm.Trouble(f"tracedisk stat ended with {process.returncode}")
+        walls.append(time.monotonic() - start)
+        figures.append(2 * SCAN_COMMANDS / (usage.ru_utime + usage.ru_stime) / 1e6)
+    bench.remove_traces()
+    return Result("M/s", measure.Spread.of(figures), {
+        "trace": f"{2 * SCAN_COMMANDS / 1e6:g} million records, {size / 1e6:.0f} MB",
+        "wall time": f"{measure.Spread.of(walls).median:.2f} s"}, others())

@@ -1,0 +1,121 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Commands as an AHCI disk under load records them: what bench programs write. */
+#include "job.h"
+
+#define SECTOR 512u
+#define PAGE 4096u
+#define BUFFERS 0x4000000ull     /* guest memory: 1 MiB for each slot */
+#define RECEIVED_SDB 0x3f0058ull /* where the HBA puts its Set Device Bits FIS */
+
+static void note(struct job *job, int result)
+{
+    job->failures += result != 0;
+}
+
+void job_begin(struct job *job, struct td_stream *stream)
+{
+    const struct td_pair keys[] = { { "tracedisk", "bench" }, { "clock", "virtual" } };
+    const struct td_header header = { .pairs = keys, .n_pairs = 2 };
+    const struct td_device device = {
+        .id = 0,
+        .protocol = TD_ATA,
+        .logical_block_size = SECTOR,
+        .physical_block_size = SECTOR,
+        .blocks = 8u << 20,
+        .name = "d0",
+        .frontend = "ahci",
+        .hash = job->digests ? TD_HASH_XXH3 : TD_HASH_NONE,
+    };
+
+    job->stream = stream;
+    note(job, td_put_header(stream, job->time_ns, &header, NULL));
+    note(job, td_put_device(stream, job->time_ns, &device, NULL));
+}
+
+static uint64_t next_random(struct job *job)
+{
+    job->random = job->random * 6364136223846793005u + 1442695040888963407u;
+    return job->random >> 33;
+}
+
+/* A READ or WRITE FPDMA QUEUED as a Register Host to Device FIS. */
+static void make_fis(uint8_t *fis, unsigned slot, bool write, uint64_t lba, uint32_t blocks)
+{
+    fis[0] = 0x27;
+    fis[1] = 0x80;
+    fis[2] = write ? 0x61 : 0x60;
+    fis[3] = (uint8_t)blocks;
+    for (unsigned i = 0; i < 3; i++) {
+        fis[4 + i] = (uint8_t)(lba >> (8 * i));
+        fis[8 + i] = (uint8_t)(lba >> (24 + 8 * i));
+    }
+    fis[7] = 0x40;
+    fis[11] = (uint8_t)(blocks >> 8);
+    fis[12] = (uint8_t)(slot << 3);
+}
+
+static void submit(struct job *job, unsigned slot)
+{
+    uint8_t fis[20] = { 0 };
+    struct td_element elements[JOB_MAX_ELEMENTS];
+    uint32_t n = job->mixed ? 1 + (uint32_t)next_random(job) % JOB_MAX_ELEMENTS : 1;
+    uint32_t blocks = n * PAGE / SECTOR;
+    bool write = job->mixed && next_random(job) % 3 == 0;
+    const struct td_submit record = {
+        .protocol = TD_ATA,
+        .tag = slot,
+        .raw = fis,
+        .raw_len = sizeof(fis),
+        .elements = elements,
+        .n_elements = n,
+    };
+
+    /* The last page first, so that no element continues the one before. */
+    for (uint32_t i = 0; i < n; i++) {
+        elements[i] = (struct td_element){
+            .addr = BUFFERS + ((uint64_t)slot << 20) + (uint64_t)(n - 1 - i) * PAGE,
+            .len = PAGE,
+        };
+    }
+    if (job->mixed) {
+        job->lba = next_random(job) % (8u << 20) & ~7ull;
+    }
+    make_fis(fis, slot, write, job->lba, blocks);
+    job->lba += blocks;
+    job->bytes[slot] = n * PAGE;
+    note(job, td_put_submit(job->stream, job->time_ns, &record, &job->seq[slot]));
+    job->time_ns += 500;
+}
+
+static void complete(struct job *job, unsigned slot)
+{
+    const struct td_metadata sdb = { TD_META_SDB_FIS, 8, RECEIVED_SDB };
+    struct td_complete record = {
+        .submit_seq = job->seq[slot],
+        .status = TD_GOOD,
+        .bytes = job->bytes[slot],
+        .has_ata = true,
+        .ata_status = 0x50,
+        .metadata = &sdb,
+        .n_metadata = 1,
+    };
+
+    if (job->digests) { /* any bytes do: digests do not compress */
+        record.digest.kind = TD_HASH_XXH3;
+        for (unsigned i = 0; i < TD_DIGEST_MAX; i++) {
+            record.digest.bytes[i] = (uint8_t)next_random(job);
+        }
+    }
+    note(job, td_put_complete(job->stream, job->time_ns, &record, NULL));
+    job->time_ns += 500;
+}
+
+void job_round(struct job *job)
+{
+    for (unsigned slot = 0; slot < JOB_DEPTH; slot++) {
+        submit(job, slot);
+    }
+    for (unsigned slot = 0; slot < JOB_DEPTH; slot++) {
+        complete(job, slot);
+    }
+}
