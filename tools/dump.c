@@ -98,7 +98,7 @@ static void follow(struct dump *dump, struct input *in)
     in->show_progress = false;
     while (!interrupted && dump->left && !in->failed && output_alive()) {
         print_rest(dump, in, true);
-        fflush(stdout);
+        output_flush();
         if (dump->left)
             nanosleep(&pause, NULL);
     }
@@ -108,7 +108,7 @@ static void follow(struct dump *dump, struct input *in)
 static int dump_trace(struct dump *dump, const char *path, bool want_follow)
 {
     struct input in;
-    int status;
+    int status, closed;
 
     if (!input_open(&in, path))
         return EXIT_TROUBLE;
@@ -116,12 +116,12 @@ static int dump_trace(struct dump *dump, const char *path, bool want_follow)
     if (want_follow)
         follow(dump, &in);
     print_rest(dump, &in, false);
-    fflush(stdout); /* so that what is said next comes after it */
+    output_flush();
     status = EXIT_FINE;
     if (dump->left && !in.failed && output_alive() && !filter_was_satisfied(&dump->filter, &in))
         status = EXIT_TROUBLE;
-    status = MAX(status, input_close(&in));
-    return output_close(status);
+    closed = input_close(&in);
+    return output_close(MAX(status, closed));
 }
 
 int dump_main(int argc, char **argv)

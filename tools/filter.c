@@ -180,7 +180,7 @@ static bool overlaps(const struct range *range, uint64_t first, uint64_t count)
 
 static bool command_touches(const struct td_command *c, const struct range *range)
 {
-    for (uint32_t i = 0; c->submit_known && i < c->submit.n_elements; i++) {
+    for (uint32_t i = 0; i < element_count(c); i++) {
         if (overlaps(range, c->submit.elements[i].addr, c->submit.elements[i].len))
             return true;
     }

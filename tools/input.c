@@ -62,6 +62,10 @@ static void note_damage(struct input *in, const struct td_damage *d)
         say("%s: damaged at offset %" PRIu64 ", %" PRIu64 " bytes (%s): "
             "records %" PRIu64 " to %" PRIu64 " are missing",
             in->path, d->offset, d->bytes, d->reason, d->missing_first, d->missing_last);
+    else if (d->missing_first)
+        say("%s: damaged at offset %" PRIu64 ", %" PRIu64 " bytes (%s): "
+            "records from %" PRIu64 " on are missing",
+            in->path, d->offset, d->bytes, d->reason, d->missing_first);
     else
         say("%s: damaged at offset %" PRIu64 ", %" PRIu64 " bytes (%s)",
             in->path, d->offset, d->bytes, d->reason);

@@ -35,7 +35,7 @@ static bool find_places(const struct history *h, const struct td_command *c, GAr
     uint64_t at = 0;
 
     g_array_set_size(places, 0);
-    for (uint32_t i = 0; i < c->submit.n_elements && at < end; i++) {
+    for (uint32_t i = 0; i < element_count(c) && at < end; i++) {
         const struct td_element *element = &c->submit.elements[i];
         uint64_t from = MAX(first, at);
         uint64_t to = MIN(end, at + element->len);
@@ -185,7 +185,7 @@ static int print_history(struct history *h, const char *path)
     if (!h->json && !h->commands)
         printf("%s# no command in this trace covered it%s\n", colour(COLOUR_DIM),
                colour(COLOUR_NONE));
-    fflush(stdout);
+    output_flush();
     status = input_close(&h->in);
     return output_close(status);
 }

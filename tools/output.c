@@ -27,20 +27,20 @@ void output_open(void)
 
 bool output_alive(void)
 {
-    if (!ferror(stdout))
-        return true;
-    if (!write_error)
+    if (ferror(stdout) && !write_error)
         write_error = errno;
-    return false;
+    return !write_error;
+}
+
+void output_flush(void)
+{
+    if (output_alive() && fflush(stdout) != 0)
+        write_error = errno;
 }
 
 int output_close(int status)
 {
-    errno = 0;
-    if (fflush(stdout) != 0 && !write_error)
-        write_error = errno;
-    if (!write_error && ferror(stdout))
-        write_error = EIO;
+    output_flush();
     if (write_error == 0)
         return status;
     if (write_error == EPIPE)

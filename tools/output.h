@@ -13,6 +13,9 @@ void output_open(void);
 /* False when nobody can read what is printed any more: stop working. */
 bool output_alive(void);
 
+/* Before something is said on stderr, so that it comes after what was printed. */
+void output_flush(void);
+
 /*
  * Flush; returns status, or EXIT_TROUBLE (said) when output could not be
  * written. A pipe that its reader closed (head, less) is no trouble.

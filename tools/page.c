@@ -160,7 +160,7 @@ static void see_payload(struct history *h, const struct td_command *c, const str
     struct touch touch = { 0 };
     uint64_t at = 0; /* in the payload */
 
-    for (uint32_t i = 0; i < c->submit.n_elements; i++) {
+    for (uint32_t i = 0; i < element_count(c); i++) {
         const struct td_element *element = &c->submit.elements[i];
         uint32_t offset, len;
         uint64_t skipped;
@@ -272,7 +272,7 @@ static int print_history(struct history *h, const char *path)
     }
     if (!h->json)
         print_summary(h);
-    fflush(stdout);
+    output_flush();
     status = input_close(&h->in);
     return output_close(status);
 }

@@ -12,12 +12,12 @@ static const char *protocol_name(enum td_protocol protocol)
     return protocol == TD_ATA ? "ata" : "scsi";
 }
 
-static void print_elements(struct json *j, const struct td_submit *submit)
+static void print_elements(struct json *j, const struct td_command *c)
 {
     json_key(j, "elements");
     json_begin_array(j);
-    for (uint32_t i = 0; i < submit->n_elements; i++) {
-        const struct td_element *element = &submit->elements[i];
+    for (uint32_t i = 0; i < element_count(c); i++) {
+        const struct td_element *element = &c->submit.elements[i];
 
         json_begin_object(j);
         json_key_uint(j, "addr", element->addr);
@@ -35,13 +35,13 @@ static void print_elements(struct json *j, const struct td_submit *submit)
     json_end_array(j);
 }
 
-static void print_pages(struct json *j, const struct td_submit *submit)
+static void print_pages(struct json *j, const struct td_command *c)
 {
     json_key(j, "pages");
     json_begin_array(j);
-    for (uint32_t i = 0; i < submit->n_elements; i++) {
-        uint64_t addr = submit->elements[i].addr;
-        uint32_t len = submit->elements[i].len;
+    for (uint32_t i = 0; i < element_count(c); i++) {
+        uint64_t addr = c->submit.elements[i].addr;
+        uint32_t len = c->submit.elements[i].len;
         struct page_piece piece;
 
         for (; len; addr += piece.len, len -= piece.len) {
@@ -159,9 +159,9 @@ void command_print_json(struct json *j, const struct input *in, const struct td_
         json_key_uint(j, "residual", complete->residual);
     }
     if (c->submit_known) {
-        print_elements(j, &c->submit);
+        print_elements(j, c);
         if (pages)
-            print_pages(j, &c->submit);
+            print_pages(j, c);
     }
     if (!pending) {
         print_digest(j, "hash", &complete->digest);
@@ -242,10 +242,10 @@ static void print_damage(struct json *j, const struct td_damage *damage)
 {
     json_key_uint(j, "offset", damage->offset);
     json_key_uint(j, "bytes", damage->bytes);
-    if (damage->missing_last) {
+    if (damage->missing_first)
         json_key_uint(j, "missing_first", damage->missing_first);
+    if (damage->missing_last)
         json_key_uint(j, "missing_last", damage->missing_last);
-    }
     json_key_string(j, "reason", damage->reason);
 }
 

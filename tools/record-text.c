@@ -58,7 +58,7 @@ static void print_how(const struct td_command *c)
         g_snprintf(bytes, sizeof(bytes), "%" PRIu64, c->complete.bytes);
     if (c->submit_known) {
         g_snprintf(tag, sizeof(tag), "%" PRIu64, submit->tag);
-        if (submit->n_elements)
+        if (element_count(c))
             g_snprintf(elements, sizeof(elements), "%" PRIu32 " @ 0x%" PRIx64,
                        submit->n_elements, submit->elements[0].addr);
         if (!pending)
@@ -132,7 +132,7 @@ static void print_elements(const struct text_options *options, const struct td_c
 {
     const struct td_complete *complete = &c->complete;
 
-    for (uint32_t i = 0; c->submit_known && i < c->submit.n_elements; i++) {
+    for (uint32_t i = 0; i < element_count(c); i++) {
         const struct td_element *element = &c->submit.elements[i];
 
         if (options->elements)
@@ -223,6 +223,8 @@ static void print_damage(const struct td_damage *d)
     if (d->missing_last)
         printf(", records %" PRIu64 " to %" PRIu64 " are missing", d->missing_first,
                d->missing_last);
+    else if (d->missing_first)
+        printf(", records from %" PRIu64 " on are missing", d->missing_first);
     printf("%s\n", colour(COLOUR_NONE));
 }
 

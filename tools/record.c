@@ -56,6 +56,8 @@ size_t command_flags(const struct td_command *c, const char *words[COMMAND_FLAGS
         words[n++] = "outside-ram";
     if (!c->submit_known)
         words[n++] = "submit-missing";
+    else if (c->submit.n_elements && !c->submit.elements)
+        words[n++] = "list-damaged";
     return n;
 }
 

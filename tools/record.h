@@ -25,10 +25,16 @@ const char *sense_text(const struct td_complete *complete, char buf[SENSE_TEXT_M
 /*
  * The words for all flags of a command, in a fixed order: "fua", "dpo",
  * "buffer-changed", "list-short", "list-long", "outside-ram",
- * "submit-missing". Returns how many were stored.
+ * "submit-missing", "list-damaged". Returns how many were stored.
  */
-#define COMMAND_FLAGS_MAX 7
+#define COMMAND_FLAGS_MAX 8
 size_t command_flags(const struct td_command *c, const char *words[COMMAND_FLAGS_MAX]);
+
+/* The elements that can be looked at: none when the list is damaged. */
+static inline uint32_t element_count(const struct td_command *c)
+{
+    return c->submit_known && c->submit.elements ? c->submit.n_elements : 0;
+}
 
 /* Which way a command moves its payload. */
 enum direction {

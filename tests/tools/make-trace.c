@@ -1,0 +1,360 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Writes a trace for a test.
+ *
+ *   make-trace FILE            what the records on stdin say, see below
+ *   make-trace FILE COMMANDS   that many commands of a made-up, mixed job
+ *
+ * On stdin: one JSON object a line, {"put":"submit", …}, with the member names
+ * of libtracedisk's structs; bytes are hex strings, pairs are objects, elements
+ * are [addr, len, flags]. "complete" names its submit, and "event" its "ref",
+ * by line number from 0. On stdout: the sequence number of each line's record.
+ */
+#include <inttypes.h>
+#include <jansson.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "libtracedisk/tracedisk.h"
+
+#define MAX_LINES 4096
+
+static uint64_t seqs[MAX_LINES];
+
+static void die(const char *what, const char *why)
+{
+    fprintf(stderr, "make-trace: %s: %s\n", what, why);
+    exit(2);
+}
+
+static void *need(void *p)
+{
+    if (!p)
+        die("memory", "there is none left");
+    return p;
+}
+
+/* ---- Members of a JSON object ---- */
+
+/* jansson's integers are signed; larger ones come as "0x…" strings. */
+static uint64_t to_uint(const json_t *value)
+{
+    return json_is_string(value) ? strtoull(json_string_value(value), NULL, 0) :
+                                   (uint64_t)json_integer_value(value);
+}
+
+static uint64_t number(const json_t *o, const char *key)
+{
+    return to_uint(json_object_get(o, key));
+}
+
+static const char *text(const json_t *o, const char *key)
+{
+    const char *value = json_string_value(json_object_get(o, key));
+
+    return value ? value : "";
+}
+
+static bool has(const json_t *o, const char *key)
+{
+    return json_object_get(o, key) != NULL;
+}
+
+static uint32_t bytes(const json_t *o, const char *key, uint8_t *buf, size_t size)
+{
+    const char *hex = text(o, key);
+    size_t n = strlen(hex) / 2;
+
+    if (n > size)
+        die(key, "too long");
+    for (size_t i = 0; i < n; i++)
+        sscanf(hex + 2 * i, "%2hhx", &buf[i]);
+    return (uint32_t)n;
+}
+
+static struct td_pair *pairs(json_t *o, size_t *n)
+{
+    json_t *object = json_object_get(o, "pairs"), *value;
+    struct td_pair *list = need(calloc(json_object_size(object) + 1, sizeof(*list)));
+    const char *key;
+
+    *n = 0;
+    json_object_foreach(object, key, value)
+        list[(*n)++] = (struct td_pair){ key, json_string_value(value) };
+    return list;
+}
+
+static struct td_digest digest(const json_t *o, const char *key)
+{
+    struct td_digest d = { TD_HASH_NONE, { 0 } };
+
+    if (bytes(o, key, d.bytes, sizeof(d.bytes)) == 16)
+        d.kind = TD_HASH_XXH3;
+    else if (has(o, key))
+        d.kind = TD_HASH_CRC32;
+    return d;
+}
+
+/* ---- Records ---- */
+
+static int put_header(struct td_stream *s, json_t *o, uint64_t *seq)
+{
+    struct td_header h = { 0 };
+    int ret;
+
+    h.pairs = pairs(o, &h.n_pairs);
+    ret = td_put_header(s, number(o, "time_ns"), &h, seq);
+    free((void *)h.pairs);
+    return ret;
+}
+
+static int put_device(struct td_stream *s, json_t *o, uint64_t *seq)
+{
+    struct td_device d = {
+        .id = (uint32_t)number(o, "id"),
+        .protocol = (enum td_protocol)number(o, "protocol"),
+        .logical_block_size = (uint32_t)number(o, "logical_block_size"),
+        .physical_block_size = (uint32_t)number(o, "physical_block_size"),
+        .blocks = number(o, "blocks"),
+        .name = text(o, "name"),
+        .frontend = text(o, "frontend"),
+        .hash = (enum td_hash_kind)number(o, "hash"),
+    };
+    int ret;
+
+    d.pairs = pairs(o, &d.n_pairs);
+    ret = td_put_device(s, number(o, "time_ns"), &d, seq);
+    free((void *)d.pairs);
+    return ret;
+}
+
+static int put_submit(struct td_stream *s, json_t *o, uint64_t *seq)
+{
+    json_t *list = json_object_get(o, "elements"), *item;
+    struct td_element *elements = need(calloc(json_array_size(list) + 1, sizeof(*elements)));
+    uint8_t raw[TD_MAX_RAW];
+    struct td_submit c = {
+        .device = (uint32_t)number(o, "device"),
+        .protocol = (enum td_protocol)number(o, "protocol"),
+        .port = (uint32_t)number(o, "port"),
+        .tag = number(o, "tag"),
+        .raw = raw,
+        .raw_len = bytes(o, "raw", raw, sizeof(raw)),
+        .elements = elements,
+        .n_elements = (uint32_t)json_array_size(list),
+    };
+    size_t i;
+    int ret;
+
+    json_array_foreach(list, i, item)
+        elements[i] = (struct td_element){ to_uint(json_array_get(item, 0)),
+                                           (uint32_t)to_uint(json_array_get(item, 1)),
+                                           (uint32_t)to_uint(json_array_get(item, 2)) };
+    ret = td_put_submit(s, number(o, "time_ns"), &c, seq);
+    free(elements);
+    return ret;
+}
+
+static int put_complete(struct td_stream *s, json_t *o, uint64_t *seq)
+{
+    json_t *list = json_object_get(o, "metadata"), *item;
+    struct td_metadata metadata[TD_MAX_METADATA];
+    uint8_t sense[TD_MAX_SENSE];
+    struct td_complete c = {
+        .device = (uint32_t)number(o, "device"),
+        .submit_seq = seqs[number(o, "submit")],
+        .status = (enum td_status)number(o, "status"),
+        .flags = (uint32_t)number(o, "flags"),
+        .bytes = number(o, "bytes"),
+        .residual = number(o, "residual"),
+        .digest = digest(o, "digest"),
+        .digest_after = digest(o, "digest_after"),
+        .has_ata = has(o, "ata_status"),
+        .ata_status = (uint8_t)number(o, "ata_status"),
+        .ata_error = (uint8_t)number(o, "ata_error"),
+        .scsi_status = (uint8_t)number(o, "scsi_status"),
+        .sense = sense,
+        .sense_len = bytes(o, "sense", sense, sizeof(sense)),
+        .metadata = metadata,
+        .n_metadata = (uint32_t)json_array_size(list),
+    };
+    size_t i;
+
+    json_array_foreach(list, i, item)
+        metadata[i] = (struct td_metadata){ (enum td_metadata_kind)to_uint(json_array_get(item, 0)),
+                                            (uint32_t)to_uint(json_array_get(item, 2)),
+                                            to_uint(json_array_get(item, 1)) };
+    return td_put_complete(s, number(o, "time_ns"), &c, seq);
+}
+
+static int put_event(struct td_stream *s, json_t *o, uint64_t *seq)
+{
+    uint8_t data[TD_MAX_DATA];
+    struct td_event e = {
+        .type = (enum td_event_type)number(o, "type"),
+        .device = (uint32_t)number(o, "device"),
+        .has = (has(o, "port") ? TD_HAS_PORT : 0) | (has(o, "ref") ? TD_HAS_REF : 0) |
+               (has(o, "addr") ? TD_HAS_ADDR : 0) | (has(o, "len") ? TD_HAS_LEN : 0) |
+               (has(o, "value") ? TD_HAS_VALUE : 0) | (has(o, "data") ? TD_HAS_DATA : 0) |
+               (has(o, "text") ? TD_HAS_TEXT : 0),
+        .port = (uint32_t)number(o, "port"),
+        .ref = has(o, "ref") ? seqs[number(o, "ref")] : 0,
+        .addr = number(o, "addr"),
+        .len = number(o, "len"),
+        .value = number(o, "value"),
+        .data = data,
+        .data_len = bytes(o, "data", data, sizeof(data)),
+        .text = text(o, "text"),
+    };
+
+    return td_put_event(s, number(o, "time_ns"), &e, seq);
+}
+
+static int put_mark(struct td_stream *s, json_t *o, uint64_t *seq)
+{
+    struct td_mark m = { (uint32_t)number(o, "device"), text(o, "name") };
+
+    return td_put_mark(s, number(o, "time_ns"), &m, seq);
+}
+
+static int put_lost(struct td_stream *s, json_t *o, uint64_t *seq)
+{
+    struct td_lost l = { number(o, "records"), text(o, "reason") };
+
+    return td_put_lost(s, number(o, "time_ns"), &l, seq);
+}
+
+static const struct {
+    const char *name;
+    int (*put)(struct td_stream *s, json_t *o, uint64_t *seq);
+} kinds[] = {
+    { "header", put_header }, { "device", put_device },     { "submit", put_submit },
+    { "event", put_event },   { "complete", put_complete }, { "mark", put_mark },
+    { "lost", put_lost },
+};
+
+static void put_line(struct td_stream *s, const char *line, uint64_t *seq)
+{
+    json_error_t error;
+    json_t *o = json_loads(line, 0, &error);
+
+    if (!o)
+        die(line, error.text);
+    for (size_t i = 0; i < sizeof(kinds) / sizeof(kinds[0]); i++) {
+        if (strcmp(kinds[i].name, text(o, "put")) == 0) {
+            int ret = kinds[i].put(s, o, seq);
+
+            if (ret < 0)
+                die(line, strerror(-ret));
+            json_decref(o);
+            return;
+        }
+    }
+    die(line, "no such record");
+}
+
+static void put_lines(struct td_stream *s)
+{
+    char *line = NULL;
+    size_t size = 0;
+
+    for (size_t n = 0; getline(&line, &size, stdin) > 0; n++) {
+        if (n == MAX_LINES)
+            die("stdin", "too many lines");
+        put_line(s, line, &seqs[n]);
+        printf("%" PRIu64 "\n", seqs[n]);
+        fflush(stdout); /* a test may follow the trace as it grows */
+    }
+    free(line);
+}
+
+/* ---- A job ---- */
+
+#define DEPTH 32
+
+static void put_job_start(struct td_stream *s)
+{
+    const struct td_header header = { 0 };
+    const struct td_device device = {
+        .logical_block_size = 512,
+        .physical_block_size = 4096,
+        .blocks = 1 << 30,
+        .name = "d0",
+        .frontend = "ahci",
+        .hash = TD_HASH_XXH3,
+    };
+
+    if (td_put_header(s, 0, &header, NULL) < 0 || td_put_device(s, 0, &device, NULL) < 0)
+        die("job", "cannot write");
+}
+
+static uint64_t put_job_submit(struct td_stream *s, uint64_t ns, unsigned slot, uint32_t random)
+{
+    uint8_t fis[20] = { 0x27, 0x80, random & 1 ? 0x60 : 0x61, 8,          (uint8_t)(random >> 8),
+                        (uint8_t)(random >> 16), (uint8_t)(random >> 24), 0x40 };
+    struct td_element elements[4];
+    struct td_submit c = {
+        .tag = slot, .raw = fis, .raw_len = sizeof(fis), .elements = elements,
+        .n_elements = random % 8 == 0 ? 4 : 1,
+    };
+    uint64_t seq = 0;
+
+    fis[12] = (uint8_t)(slot << 3);
+    for (uint32_t i = 0; i < c.n_elements; i++)
+        elements[i] = (struct td_element){ 0x100000 + (uint64_t)(random >> 12) * 4096 + i * 8192,
+                                           4096 / c.n_elements, 0 };
+    if (td_put_submit(s, ns, &c, &seq) < 0)
+        die("job", "cannot write");
+    return seq;
+}
+
+static void put_job_complete(struct td_stream *s, uint64_t ns, uint64_t submit, uint32_t random)
+{
+    const struct td_metadata metadata = { TD_META_SDB_FIS, 8, 0x58 };
+    struct td_complete c = {
+        .submit_seq = submit, .bytes = 4096, .digest = { .kind = TD_HASH_XXH3 },
+        .metadata = &metadata, .n_metadata = 1,
+    };
+
+    for (size_t i = 0; i < sizeof(c.digest.bytes); i += sizeof(random))
+        memcpy(c.digest.bytes + i, &random, sizeof(random));
+    if (td_put_complete(s, ns, &c, NULL) < 0)
+        die("job", "cannot write");
+}
+
+static void put_job(struct td_stream *s, uint64_t commands)
+{
+    uint64_t in_flight[DEPTH] = { 0 }, ns = 1000000;
+    uint32_t random = 1;
+
+    put_job_start(s);
+    for (uint64_t i = 0; i < commands + DEPTH; i++) {
+        unsigned slot = i % DEPTH;
+
+        random = random * 1664525 + 1013904223;
+        ns += 1000 + (random >> 20);
+        if (in_flight[slot])
+            put_job_complete(s, ns, in_flight[slot], random);
+        in_flight[slot] = i < commands ? put_job_submit(s, ns + 200, slot, random) : 0;
+    }
+}
+
+int main(int argc, char **argv)
+{
+    struct td_writer *writer;
+    struct td_stream *stream;
+    int ret;
+
+    if (argc < 2)
+        die("usage", "make-trace FILE [COMMANDS]");
+    ret = td_writer_create(argv[1], NULL, &writer);
+    if (ret < 0 || td_stream_open(writer, &stream) < 0)
+        die(argv[1], strerror(-ret));
+    if (argc > 2)
+        put_job(stream, strtoull(argv[2], NULL, 0));
+    else
+        put_lines(stream);
+    td_writer_close(writer);
+    return 0;
+}
