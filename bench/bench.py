@@ -7,6 +7,7 @@ import glob
 import json
 import os
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
@@ -142,6 +143,7 @@ def machine(folder):
 
 
 def main():
+    signal.signal(signal.SIGPIPE, signal.SIG_DFL)
     a = parse_arguments()
     if a.list:
         for c in cases.CASES:
