@@ -383,6 +383,44 @@ void td_disk_cancel_all(TdDisk *disk)
     blk_drain(disk->blk);
 }
 
+/* ---- Large transfers --------------------------------------------------- */
+
+/*
+ * Hashing is as fast as memory gives the bytes. Of 32 MiB in flight they have
+ * left the CPU's caches when the hash comes to them, so large transfers are
+ * given to the block layer a few at a time: enough to keep any storage busy,
+ * and twice the hashing speed. Without a hash there is no limit.
+ */
+#define LARGE_BYTES             (256 * KiB)
+#define LARGE_BYTES_IN_FLIGHT   (8 * MiB)
+
+static bool takes_turns(const TdTransfer *t, uint64_t bytes)
+{
+    return bytes >= LARGE_BYTES && t->disk->hash != TD_HASH_NONE;
+}
+
+static void coroutine_fn begin_turn(TdTransfer *t, uint64_t bytes)
+{
+    TdDisk *disk = t->disk;
+
+    if (!takes_turns(t, bytes)) {
+        return;
+    }
+    while (disk->large_in_flight &&
+           disk->large_in_flight + bytes > LARGE_BYTES_IN_FLIGHT) {
+        qemu_co_queue_wait(&disk->turn, NULL);
+    }
+    disk->large_in_flight += bytes;
+}
+
+static void coroutine_fn end_turn(TdTransfer *t, uint64_t bytes)
+{
+    if (takes_turns(t, bytes)) {
+        t->disk->large_in_flight -= bytes;
+        qemu_co_queue_next(&t->disk->turn);
+    }
+}
+
 /* ---- The data phase ---------------------------------------------------- */
 
 static uint64_t fit_to_list(TdTransfer *t, uint64_t bytes)
@@ -448,10 +486,13 @@ static int coroutine_fn transfer_io(TdTransfer *t, int64_t offset,
                      is_read ? BLOCK_ACCT_READ : BLOCK_ACCT_WRITE);
     do {
         t->result.flags &= ~(TD_OUTSIDE_RAM | TD_BUFFER_CHANGED);
-        ret = moving ? direct_io(t, offset, moving, dir, flags) : 0;
+        begin_turn(t, moving);
+        ret = moving && !t->cancelled ?
+              direct_io(t, offset, moving, dir, flags) : 0;
         if (ret == -EAGAIN) {
             ret = bounced_io(t, offset, moving, dir, flags);
         }
+        end_turn(t, moving);
     } while (retry_after(t, is_read, &ret));
 
     if (ret < 0) {
@@ -611,6 +652,7 @@ bool td_disk_realize(TdDisk *disk, BlockConf *conf, DeviceState *dev,
     QTAILQ_INIT(&disk->active);
     qemu_co_queue_init(&disk->parked);
     qemu_co_queue_init(&disk->quiesced_queue);
+    qemu_co_queue_init(&disk->turn);
     disk->hash = TD_HASH_XXH3;
     if (options->hash && td_hash_kind_parse(options->hash, &disk->hash) < 0) {
         error_setg(errp, "hash=%s is not a hash: use xxh3, crc32 or none",

@@ -33,6 +33,9 @@ typedef struct TdDisk {
     CoQueue parked;
     CoQueue quiesced_queue;
     unsigned quiesced;
+    /* Large transfers take turns: see disk.c. */
+    CoQueue turn;
+    uint64_t large_in_flight;   /* bytes */
     VMChangeStateEntry *vmstate;
     QEMUBH *resume_bh;
 } TdDisk;
