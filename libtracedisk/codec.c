@@ -92,7 +92,7 @@ static const char *read_text(struct td_decoder *decoder, struct td_cursor *c)
     const uint8_t *bytes = td_read_bytes(c, n);
     char *text = decoder->text + decoder->text_used;
 
-    if (!bytes) {
+    if (c->bad) {
         return "";
     }
     memcpy(text, bytes, n);

@@ -66,6 +66,7 @@ struct td_reader {
     char error[256];
     uint64_t size, done;
     uint64_t scanned;  /* all before it is indexed */
+    uint64_t inside;   /* behind the header of the last block before it */
     uint64_t *holes;   /* slots before it that were not begun */
     size_t n_holes;
     struct stream **streams; /* by number, NULL if not seen */
@@ -253,6 +254,25 @@ static int look_at_holes(struct td_reader *r, bool *news)
     return ret < 0 ? ret : 0;
 }
 
+/*
+ * The chain of blocks breaks at offset. When bytes are missing from the last
+ * block, the next one begins before the offset: go back to it.
+ */
+static int find_next_block(struct td_reader *r, uint64_t offset, uint64_t *next)
+{
+    int64_t found = td_find_header(r->fd, r->inside, offset);
+
+    if (found < 0) {
+        return fail_read(r, found, offset);
+    }
+    r->inside = offset;
+    if ((uint64_t)found < offset) {
+        *next = (uint64_t)found;
+        return 1;
+    }
+    return 0;
+}
+
 /* Index what is new in the file. While it grows, do not read all its tail. */
 static int scan_on(struct td_reader *r, uint64_t end, bool *news)
 {
@@ -286,12 +306,14 @@ static int scan_on(struct td_reader *r, uint64_t end, bool *news)
             r->holes[r->n_holes++] = r->scanned;
         }
         if (ret == TD_FOUND_BLOCK) {
+            r->inside = offset + TD_BLOCK_HEADER;
             ret = add_block(r, &block);
         } else if (ret == TD_FOUND_NEWER) {
             r->newer = true;
             ret = add_region(r, offset, next - offset, "a block of a newer format version");
         } else {
-            ret = add_region(r, offset, next - offset, reason);
+            ret = find_next_block(r, offset, &next);
+            ret = ret ? ret : add_region(r, offset, next - offset, reason);
         }
         if (ret < 0) {
             return ret;

@@ -74,42 +74,73 @@ static bool is_unused(const uint8_t *slot, size_t n)
     return is_zero(slot, n < TD_MAGIC_LEN ? n : TD_MAGIC_LEN) && is_zero(slot + half, n - half);
 }
 
-static int scan_slot(int fd, uint64_t offset, uint8_t *slot, uint64_t *next, const char **reason)
+/* Where a sound header begins in p[0 … n - 1]; n if there is none. */
+static size_t find_in(const uint8_t *p, size_t n)
 {
-    /* A header may begin in this slot's last bytes. */
-    int64_t got = td_pread(fd, slot, TD_BLOCK_SIZE + TD_BLOCK_HEADER, offset);
-    size_t n, at;
-
-    if (got < 0) {
-        return (int)got;
-    }
-    n = (size_t)got < TD_BLOCK_SIZE ? (size_t)got : TD_BLOCK_SIZE;
-    *next = offset + n;
-    if (is_unused(slot, n)) {
-        return TD_FOUND_UNUSED;
-    }
-    *reason = n < TD_BLOCK_HEADER ? "the file is cut in a block header"
-                                  : "no block header is where one was expected";
-    for (at = 1; at + TD_BLOCK_HEADER <= (size_t)got; at++) {
-        const uint8_t *hit = memchr(slot + at, TD_BLOCK_MAGIC[0] & 0xff, (size_t)got - at);
+    for (size_t at = 0; at + TD_BLOCK_HEADER <= n; at++) {
+        const uint8_t *hit = memchr(p + at, TD_BLOCK_MAGIC[0] & 0xff, n - at);
 
         if (!hit) {
             break;
         }
-        at = (size_t)(hit - slot);
-        if (at + TD_BLOCK_HEADER <= (size_t)got && is_header(hit)) {
-            *next = offset + at;
-            break;
+        at = (size_t)(hit - p);
+        if (at + TD_BLOCK_HEADER <= n && is_header(hit)) {
+            return at;
         }
     }
-    return TD_FOUND_DAMAGE;
+    return n;
+}
+
+int64_t td_find_header(int fd, uint64_t from, uint64_t to)
+{
+    /* A header may begin in the piece's last bytes. */
+    uint8_t *piece = malloc(TD_BLOCK_SIZE + TD_BLOCK_HEADER - 1);
+    int64_t ret = piece ? 0 : -ENOMEM;
+
+    while (ret == 0 && from < to) {
+        size_t n = to - from < TD_BLOCK_SIZE ? (size_t)(to - from) : TD_BLOCK_SIZE, at;
+        int64_t got = td_pread(fd, piece, n + TD_BLOCK_HEADER - 1, from);
+
+        if (got < 0) {
+            ret = got;
+            break;
+        }
+        at = find_in(piece, (size_t)got);
+        if (at < n && at < (size_t)got) {
+            to = from + at;
+            break;
+        }
+        from += n;
+    }
+    free(piece);
+    return ret < 0 ? ret : (int64_t)to;
+}
+
+static int scan_slot(int fd, uint64_t offset, uint64_t *next, const char **reason)
+{
+    uint8_t *slot = malloc(TD_BLOCK_SIZE);
+    int64_t got = slot ? td_pread(fd, slot, TD_BLOCK_SIZE, offset) : -ENOMEM;
+    bool unused = got > 0 && is_unused(slot, (size_t)got);
+
+    free(slot);
+    if (got < 0) {
+        return (int)got;
+    }
+    *next = offset + (uint64_t)got;
+    if (unused) {
+        return TD_FOUND_UNUSED;
+    }
+    *reason = got < TD_BLOCK_HEADER ? "the file is cut in a block header"
+                                    : "no block header is where one was expected";
+    got = td_find_header(fd, offset + 1, *next);
+    *next = got < 0 ? *next : (uint64_t)got;
+    return got < 0 ? (int)got : TD_FOUND_DAMAGE;
 }
 
 int td_scan(int fd, uint64_t offset, struct td_block *block, uint64_t *next, const char **reason)
 {
-    uint8_t h[TD_BLOCK_HEADER], *slot;
+    uint8_t h[TD_BLOCK_HEADER];
     int64_t got = td_pread(fd, h, sizeof(h), offset);
-    int ret;
 
     if (got <= 0) {
         return got ? (int)got : TD_FOUND_END;
@@ -128,11 +159,5 @@ int td_scan(int fd, uint64_t offset, struct td_block *block, uint64_t *next, con
         *reason = "a block header makes no sense";
         return sane ? TD_FOUND_BLOCK : TD_FOUND_DAMAGE;
     }
-    slot = malloc(TD_BLOCK_SIZE + TD_BLOCK_HEADER);
-    if (!slot) {
-        return -ENOMEM;
-    }
-    ret = scan_slot(fd, offset, slot, next, reason);
-    free(slot);
-    return ret;
+    return scan_slot(fd, offset, next, reason);
 }

@@ -37,6 +37,9 @@ enum td_found {
  */
 int td_scan(int fd, uint64_t offset, struct td_block *block, uint64_t *next, const char **reason);
 
+/* Where in [from, to) the first sound header begins; `to` if nowhere; or -errno. */
+int64_t td_find_header(int fd, uint64_t from, uint64_t to);
+
 /* pread(2) until all is read or the file ends: bytes read, or -errno. */
 int64_t td_pread(int fd, void *buf, size_t n, uint64_t offset);
 

@@ -408,7 +408,9 @@ void td_reader_close(struct td_reader *reader);
 /*
  * The next record in sequence order. 1: a record; 0: the end (for now: call
  * again to follow a trace that grows); < 0: reading failed, error said by
- * td_reader_error(). Damage is a record of kind TD_DAMAGE, not an error.
+ * td_reader_error(). Damage is a record of kind TD_DAMAGE, not an error; after
+ * it, a HEADER or DEVICE that was lost may come late, from a repetition, with
+ * the sequence number it had.
  */
 int td_reader_next(struct td_reader *reader, struct td_record *record);
 const char *td_reader_error(const struct td_reader *reader);

@@ -42,6 +42,7 @@
 struct repeat {
     struct repeat *next;
     struct td_source source; /* without the record itself */
+    uint64_t time_ns;
     uint32_t device;
     size_t len;
     uint8_t fields[];
@@ -224,7 +225,7 @@ static void publish(struct td_stream *s)
 }
 
 /* So that the loss of a first block does not cost the names of all devices. */
-static void add_repeats(struct td_stream *s, uint64_t time_ns, size_t len)
+static void add_repeats(struct td_stream *s, size_t len)
 {
     struct td_writer *w = s->writer;
     size_t all = 0;
@@ -238,7 +239,7 @@ static void add_repeats(struct td_stream *s, uint64_t time_ns, size_t len)
     }
     if (all <= REPEAT_MAX && all + len <= room(s)) {
         for (struct repeat *r = w->repeats; r; r = r->next) {
-            add(s, &r->source, s->delta.seq, time_ns, r->fields, r->len);
+            add(s, &r->source, s->delta.seq, r->time_ns, r->fields, r->len);
         }
     }
     pthread_mutex_unlock(&w->lock);
@@ -260,7 +261,7 @@ static void begin_block(struct td_stream *s, uint64_t seq, uint64_t time_ns, siz
     td_set64(h + TD_AT_FIRST_TIME, time_ns);
     s->delta.seq = seq - 1;
     s->delta.time_ns = time_ns;
-    add_repeats(s, time_ns, len);
+    add_repeats(s, len);
     s->n_blocks++;
 }
 
@@ -359,7 +360,8 @@ static int append(struct td_stream *s, uint64_t time_ns, const struct td_source 
 }
 
 /* Keep the fields that were just written for later blocks. Best effort. */
-static void remember(struct td_stream *s, struct td_source source, uint32_t device, uint64_t seq)
+static void remember(struct td_stream *s, struct td_source source, uint32_t device, uint64_t seq,
+                     uint64_t time_ns)
 {
     struct td_writer *w = s->writer;
     struct td_delta unused;
@@ -375,6 +377,7 @@ static void remember(struct td_stream *s, struct td_source source, uint32_t devi
     memcpy(r->fields, s->scratch, len);
     r->len = len;
     r->device = device;
+    r->time_ns = time_ns;
     r->source = (struct td_source){ .kind = source.kind, .has_ref = true, .ref = seq };
 
     pthread_mutex_lock(&w->lock);
@@ -396,7 +399,7 @@ int td_put_header(struct td_stream *s, uint64_t time_ns, const struct td_header 
     int ret = append(s, time_ns, &source, &number);
 
     if (ret >= 0) {
-        remember(s, source, 0, number);
+        remember(s, source, 0, number, time_ns);
         if (seq) {
             *seq = number;
         }
@@ -411,7 +414,7 @@ int td_put_device(struct td_stream *s, uint64_t time_ns, const struct td_device 
     int ret = append(s, time_ns, &source, &number);
 
     if (ret >= 0) {
-        remember(s, source, d->id, number);
+        remember(s, source, d->id, number, time_ns);
         if (seq) {
             *seq = number;
         }
