@@ -81,9 +81,8 @@ static void print_rest(struct dump *dump, struct input *in, bool follow)
 {
     struct td_item item;
 
-    while (!interrupted && dump->left && output_alive() && input_next_item(in, follow, &item)) {
-        if (!filter_passes(&dump->filter, in, &item))
-            continue;
+    while (!interrupted && dump->left && output_alive() &&
+           filter_next_item(&dump->filter, in, follow, &item)) {
         print_item(dump, in, &item);
         if (counts(&item))
             dump->left--;
@@ -108,7 +107,6 @@ static void follow(struct dump *dump, struct input *in)
 static int dump_trace(struct dump *dump, const char *path, bool want_follow)
 {
     struct input in;
-    int status, closed;
 
     if (!input_open(&in, path))
         return EXIT_TROUBLE;
@@ -117,11 +115,7 @@ static int dump_trace(struct dump *dump, const char *path, bool want_follow)
         follow(dump, &in);
     print_rest(dump, &in, false);
     output_flush();
-    status = EXIT_FINE;
-    if (dump->left && !in.failed && output_alive() && !filter_was_satisfied(&dump->filter, &in))
-        status = EXIT_TROUBLE;
-    closed = input_close(&in);
-    return output_close(MAX(status, closed));
+    return output_close(filter_close_input(&dump->filter, &in));
 }
 
 int dump_main(int argc, char **argv)

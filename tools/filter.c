@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* Which commands and records `dump` prints. */
+/* Which commands and records a subcommand looks at: the same options for all. */
 #include "filter.h"
 
 #include <string.h>
@@ -272,7 +272,8 @@ static void see_mark(struct filter *f, const struct td_record *record)
     }
 }
 
-bool filter_passes(struct filter *f, const struct input *in, const struct td_item *item)
+/* Marks and devices change the filter's state: call for every item, in order. */
+static bool passes(struct filter *f, const struct input *in, const struct td_item *item)
 {
     const struct td_record *record = item->record;
 
@@ -292,7 +293,7 @@ bool filter_passes(struct filter *f, const struct input *in, const struct td_ite
     }
 }
 
-static bool complain(const struct input *in, const char *what, const char *name, GPtrArray *known)
+static bool say_missing(const struct input *in, const char *what, const char *name, GPtrArray *known)
 {
     g_autoptr(GString) list = g_string_new(NULL);
 
@@ -305,14 +306,32 @@ static bool complain(const struct input *in, const char *what, const char *name,
     return false;
 }
 
-bool filter_was_satisfied(const struct filter *f, const struct input *in)
+static bool found_all_names(const struct filter *f, const struct input *in)
 {
     if (f->device &&
         !g_ptr_array_find_with_equal_func(f->names, f->device, g_str_equal, NULL))
-        return complain(in, "device", f->device, f->names);
+        return say_missing(in, "device", f->device, f->names);
     if (f->from && !f->from_seen)
-        return complain(in, "mark", f->from, f->marks);
+        return say_missing(in, "mark", f->from, f->marks);
     if (f->to && !f->to_seen)
-        return complain(in, f->from ? "later mark" : "mark", f->to, f->marks);
+        return say_missing(in, f->from ? "later mark" : "mark", f->to, f->marks);
     return true;
+}
+
+bool filter_next_item(struct filter *f, struct input *in, bool follow, struct td_item *item)
+{
+    while (input_next_item(in, follow, item)) {
+        if (passes(f, in, item))
+            return true;
+    }
+    f->at_end = !follow && !in->failed;
+    return false;
+}
+
+int filter_close_input(struct filter *f, struct input *in)
+{
+    bool unknown = f->at_end && !found_all_names(f, in);
+    int status = input_close(in);
+
+    return unknown ? EXIT_TROUBLE : status;
 }

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* Which commands and records `dump` prints. */
+/* Which commands and records a subcommand looks at: the same options for all. */
 #ifndef TOOLS_FILTER_H
 #define TOOLS_FILTER_H
 
@@ -24,7 +24,7 @@ struct filter {
     char *device, *from, *to;
 
     /* What was seen so far. */
-    bool from_seen, to_seen;
+    bool from_seen, to_seen, at_end;
     uint64_t from_seq, to_seq;
     GPtrArray *names; /* devices' */
     GPtrArray *marks; /* names, each once */
@@ -36,10 +36,13 @@ extern const GOptionEntry filter_options[];
 void filter_init(struct filter *filter);
 void filter_clear(struct filter *filter);
 
-/* Call for every item in order: marks and devices change the filter's state. */
-bool filter_passes(struct filter *filter, const struct input *in, const struct td_item *item);
+/* The next item that passes; false as input_next_item(). */
+bool filter_next_item(struct filter *filter, struct input *in, bool follow, struct td_item *item);
 
-/* At the end of a trace: false (said) when it had no such device or mark. */
-bool filter_was_satisfied(const struct filter *filter, const struct input *in);
+/*
+ * Close the input; returns the exit code: input_close()'s, or EXIT_TROUBLE
+ * (said) when the whole trace was read and had no such device or mark.
+ */
+int filter_close_input(struct filter *filter, struct input *in);
 
 #endif

@@ -52,23 +52,34 @@ static void show_progress(struct input *in)
     in->progress_shown = true;
 }
 
+const char *damage_text(const struct td_damage *d, char buf[DAMAGE_TEXT_MAX])
+{
+    char bytes[80] = "", missing[96] = "";
+
+    if (d->bytes)
+        g_snprintf(bytes, sizeof(bytes), "%" PRIu64 " bytes at offset %" PRIu64 ": ", d->bytes,
+                   d->offset);
+    if (d->missing_last)
+        g_snprintf(missing, sizeof(missing), " (of records %" PRIu64 " to %" PRIu64 ")",
+                   d->missing_first, d->missing_last);
+    else if (d->missing_first)
+        g_snprintf(missing, sizeof(missing), " (of records %" PRIu64 " and later)",
+                   d->missing_first);
+    g_snprintf(buf, DAMAGE_TEXT_MAX, "%s%s%s", bytes, d->reason ? d->reason : "unusable",
+               missing);
+    return buf;
+}
+
 static void note_damage(struct input *in, const struct td_damage *d)
 {
+    char text[DAMAGE_TEXT_MAX];
+
     in->damaged_bytes += d->bytes;
     if (in->damaged_places++ >= DAMAGE_NOTES)
         return;
     clear_progress(in);
-    if (d->missing_last)
-        say("%s: damaged at offset %" PRIu64 ", %" PRIu64 " bytes (%s): "
-            "records %" PRIu64 " to %" PRIu64 " are missing",
-            in->path, d->offset, d->bytes, d->reason, d->missing_first, d->missing_last);
-    else if (d->missing_first)
-        say("%s: damaged at offset %" PRIu64 ", %" PRIu64 " bytes (%s): "
-            "records from %" PRIu64 " on are missing",
-            in->path, d->offset, d->bytes, d->reason, d->missing_first);
-    else
-        say("%s: damaged at offset %" PRIu64 ", %" PRIu64 " bytes (%s)",
-            in->path, d->offset, d->bytes, d->reason);
+    damage_text(d, text);
+    say("%s: damaged: %s", in->path, text);
 }
 
 static void note_record(struct input *in, const struct td_record *record)

@@ -37,6 +37,10 @@ int input_close(struct input *in);
 bool input_next_item(struct input *in, bool follow, struct td_item *item);
 bool input_next_record(struct input *in, struct td_record *record);
 
+/* "65536 bytes at offset 131072: a block's checksum is wrong (of records …)". */
+#define DAMAGE_TEXT_MAX 512
+const char *damage_text(const struct td_damage *damage, char buf[DAMAGE_TEXT_MAX]);
+
 #define DEVICE_NAME_MAX 16
 
 /* The device's name, or "#3" in buf when the trace does not tell it. */

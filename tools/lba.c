@@ -2,8 +2,8 @@
 /* tracedisk lba: every command that covered one block, and its memory. */
 #include <inttypes.h>
 #include <stdio.h>
-#include <string.h>
 
+#include "filter.h"
 #include "input.h"
 #include "json.h"
 #include "options.h"
@@ -13,10 +13,10 @@
 #include "tool.h"
 
 struct history {
+    struct filter filter;
     struct input in;
     struct json *json; /* NULL: text */
     uint64_t lba;
-    const char *device; /* NULL: all */
     uint64_t commands;
 };
 
@@ -30,7 +30,8 @@ struct place {
 static bool find_places(const struct history *h, const struct td_command *c, GArray *places)
 {
     uint32_t block_size = input_block_size(&h->in, c->submit.device);
-    uint64_t first = (h->lba - c->decoded.lba) * block_size; /* in the payload */
+    uint64_t index = is_write_same(c) ? 0 : h->lba - c->decoded.lba;
+    uint64_t first = index * block_size; /* in the payload */
     uint64_t end = first + block_size;
     uint64_t at = 0;
 
@@ -60,6 +61,8 @@ static const char *block_was(const struct td_command *c)
         return "read";
     case TD_OP_WRITE:
         return "written";
+    case TD_OP_FLUSH:
+        return "flushed";
     case TD_OP_TRIM:
         return "trimmed";
     case TD_OP_ZERO:
@@ -143,12 +146,8 @@ static void print_json(const struct history *h, const struct td_command *c, cons
 
 static bool covers(const struct history *h, const struct td_command *c)
 {
-    char name[DEVICE_NAME_MAX];
-
     return c->submit_known && (c->decoded.flags & TD_HAS_LBA) && h->lba >= c->decoded.lba &&
-           h->lba - c->decoded.lba < c->decoded.blocks &&
-           (!h->device ||
-            strcmp(h->device, input_device_name(&h->in, command_device(c), name)) == 0);
+           h->lba - c->decoded.lba < c->decoded.blocks;
 }
 
 static void print_titles(const struct history *h)
@@ -162,14 +161,13 @@ static int print_history(struct history *h, const char *path)
 {
     g_autoptr(GArray) places = g_array_new(FALSE, FALSE, sizeof(struct place));
     struct td_item item;
-    int status;
 
     if (!input_open(&h->in, path))
         return EXIT_TROUBLE;
     output_open();
     if (!h->json)
         print_titles(h);
-    while (output_alive() && input_next_item(&h->in, false, &item)) {
+    while (output_alive() && filter_next_item(&h->filter, &h->in, false, &item)) {
         bool moved;
 
         if (item.kind != TD_ITEM_COMMAND || !covers(h, item.command))
@@ -186,17 +184,14 @@ static int print_history(struct history *h, const char *path)
         printf("%s# no command in this trace covered it%s\n", colour(COLOUR_DIM),
                colour(COLOUR_NONE));
     output_flush();
-    status = input_close(&h->in);
-    return output_close(status);
+    return output_close(filter_close_input(&h->filter, &h->in));
 }
 
 int lba_main(int argc, char **argv)
 {
     struct history history = { 0 };
-    g_autofree char *device = NULL;
     gboolean as_json = FALSE;
     const GOptionEntry options[] = {
-        { "device", 0, 0, G_OPTION_ARG_STRING, &device, "only of this device", "NAME" },
         { "json", 0, 0, G_OPTION_ARG_NONE, &as_json, "print one JSON object a line", NULL },
         { NULL },
     };
@@ -207,19 +202,22 @@ int lba_main(int argc, char **argv)
         .description = "Exit status: 0 fine, 1 something of the trace is missing (damaged or lost "
                        "records), 2 trouble.",
         .entries = options,
+        .group = filter_options,
+        .data = &history.filter,
         .operands = 2,
     };
-    int status;
+    int status = EXIT_TROUBLE;
 
-    if (!command_line_parse(&line, &argc, &argv))
-        return EXIT_TROUBLE;
-    if (!parse_number(argv[1], &history.lba)) {
+    filter_init(&history.filter);
+    if (!command_line_parse(&line, &argc, &argv)) {
+        /* said */
+    } else if (!parse_number(argv[1], &history.lba)) {
         say("'%s' is not a block: a number, decimal or 0x...", argv[1]);
-        return EXIT_TROUBLE;
+    } else {
+        history.json = as_json ? json_new(false) : NULL;
+        status = print_history(&history, argv[2]);
+        json_free(history.json);
     }
-    history.device = device;
-    history.json = as_json ? json_new(false) : NULL;
-    status = print_history(&history, argv[2]);
-    json_free(history.json);
+    filter_clear(&history.filter);
     return status;
 }

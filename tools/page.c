@@ -3,6 +3,7 @@
 #include <inttypes.h>
 #include <stdio.h>
 
+#include "filter.h"
 #include "input.h"
 #include "json.h"
 #include "options.h"
@@ -27,6 +28,7 @@ struct touch {
 };
 
 struct history {
+    struct filter filter;
     struct input in;
     struct json *json; /* NULL: text */
     uint64_t page;
@@ -257,14 +259,13 @@ static void print_summary(const struct history *h)
 static int print_history(struct history *h, const char *path)
 {
     struct td_item item;
-    int status;
 
     if (!input_open(&h->in, path))
         return EXIT_TROUBLE;
     output_open();
     if (!h->json)
         print_title(h);
-    while (output_alive() && input_next_item(&h->in, false, &item)) {
+    while (output_alive() && filter_next_item(&h->filter, &h->in, false, &item)) {
         if (item.kind == TD_ITEM_COMMAND)
             see_command(h, item.command);
         else
@@ -273,8 +274,7 @@ static int print_history(struct history *h, const char *path)
     if (!h->json)
         print_summary(h);
     output_flush();
-    status = input_close(&h->in);
-    return output_close(status);
+    return output_close(filter_close_input(&h->filter, &h->in));
 }
 
 int page_main(int argc, char **argv)
@@ -292,20 +292,23 @@ int page_main(int argc, char **argv)
         .description = "Exit status: 0 fine, 1 something of the trace is missing (damaged or lost "
                        "records), 2 trouble.",
         .entries = options,
+        .group = filter_options,
+        .data = &history.filter,
         .operands = 2,
     };
-    uint64_t address;
-    int status;
+    int status = EXIT_TROUBLE;
 
-    if (!command_line_parse(&line, &argc, &argv))
-        return EXIT_TROUBLE;
-    if (!parse_number(argv[1], &address)) {
+    filter_init(&history.filter);
+    if (!command_line_parse(&line, &argc, &argv)) {
+        /* said */
+    } else if (!parse_number(argv[1], &history.page)) {
         say("'%s' is not a guest-physical address: a number, decimal or 0x...", argv[1]);
-        return EXIT_TROUBLE;
+    } else {
+        history.page -= history.page % GUEST_PAGE;
+        history.json = as_json ? json_new(false) : NULL;
+        status = print_history(&history, argv[2]);
+        json_free(history.json);
     }
-    history.page = address - address % GUEST_PAGE;
-    history.json = as_json ? json_new(false) : NULL;
-    status = print_history(&history, argv[2]);
-    json_free(history.json);
+    filter_clear(&history.filter);
     return status;
 }

@@ -216,22 +216,10 @@ static void print_event_body(const struct td_event *e)
     printf("%s\n", colour(COLOUR_NONE));
 }
 
-static void print_damage(const struct td_damage *d)
-{
-    printf("%s# damage: %" PRIu64 " bytes at offset %" PRIu64 " (%s)", colour(COLOUR_RED),
-           d->bytes, d->offset, d->reason);
-    if (d->missing_last)
-        printf(", records %" PRIu64 " to %" PRIu64 " are missing", d->missing_first,
-               d->missing_last);
-    else if (d->missing_first)
-        printf(", records from %" PRIu64 " on are missing", d->missing_first);
-    printf("%s\n", colour(COLOUR_NONE));
-}
-
 void record_print_text(const struct input *in, const struct td_record *r)
 {
     g_autofree char *text = NULL;
-    char name[DEVICE_NAME_MAX];
+    char name[DEVICE_NAME_MAX], damage[DAMAGE_TEXT_MAX];
 
     switch (r->kind) {
     case TD_HEADER:
@@ -257,7 +245,8 @@ void record_print_text(const struct input *in, const struct td_record *r)
                text, colour(COLOUR_NONE));
         break;
     case TD_DAMAGE:
-        print_damage(&r->damage);
+        printf("%s# damaged: %s%s\n", colour(COLOUR_RED), damage_text(&r->damage, damage),
+               colour(COLOUR_NONE));
         break;
     default:
         break;

@@ -106,3 +106,9 @@ uint32_t moved_bytes(const struct td_command *c, uint64_t offset, uint32_t len)
         return 0;
     return (uint32_t)MIN(len, c->complete.bytes - offset);
 }
+
+bool is_write_same(const struct td_command *c)
+{
+    return c->submit_known && c->decoded.op == TD_OP_WRITE &&
+           g_str_has_prefix(c->decoded.name, "WRITE SAME");
+}

@@ -56,6 +56,9 @@ uint64_t command_time(const struct td_command *c);
 /* Of `len` bytes at `offset` in the payload, how many the command moved. */
 uint32_t moved_bytes(const struct td_command *c, uint64_t offset, uint32_t len);
 
+/* WRITE SAME: its payload is one block, written to all its blocks. */
+bool is_write_same(const struct td_command *c);
+
 /* Memory that a command's elements name, cut at page borders. */
 struct page_piece {
     uint64_t page;   /* guest-physical address of the page */

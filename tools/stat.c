@@ -126,7 +126,8 @@ static void count_lba(struct statistics *s, const struct td_command *c)
 static void count_submit(struct statistics *s, const struct td_command *c)
 {
     see_time(s, c->submit_ns);
-    histogram_add(&s->depth, c->in_flight);
+    if (c->in_flight)
+        histogram_add(&s->depth, c->in_flight);
     count_key(s->names, c->decoded.name);
     count_elements(&s->elements, c);
     count_lba(s, c);
@@ -217,14 +218,11 @@ static int stat_trace(struct statistics *s, struct filter *filter, bool as_json)
 {
     struct input in;
     struct td_item item;
-    int status = EXIT_FINE, closed;
 
     if (!input_open(&in, s->path))
         return EXIT_TROUBLE;
     output_open();
-    while (input_next_item(&in, false, &item)) {
-        if (!filter_passes(filter, &in, &item))
-            continue;
+    while (filter_next_item(filter, &in, false, &item)) {
         if (item.kind == TD_ITEM_COMMAND)
             count_command(s, item.command);
         else
@@ -236,10 +234,7 @@ static int stat_trace(struct statistics *s, struct filter *filter, bool as_json)
     else
         stat_print_text(s, &in);
     output_flush();
-    if (!in.failed && !filter_was_satisfied(filter, &in))
-        status = EXIT_TROUBLE;
-    closed = input_close(&in);
-    return output_close(MAX(status, closed));
+    return output_close(filter_close_input(filter, &in));
 }
 
 int stat_main(int argc, char **argv)
