@@ -146,6 +146,10 @@ def stock_events(bench):
 CASES += [
     Case("read-64k-16", "64 KiB reads of 16 elements, null-co, ÷ stock untraced", None,
          pair(stock, ours, "op=read size=64K elements=16 depth=32")),
+    Case("read-4k-file", "4 KiB reads of a raw file in the page cache (QEMU's thread pool does "
+         "the I/O), ÷ stock untraced", None,
+         pair(with_raw_file(stock), with_raw_file(ours),
+              f"{READ_4K} span={RAW_FILE_SIZE >> 20}M")),
     Case("read-1m-file", "1 MiB reads of a raw file in the page cache, ÷ stock untraced",
          Bar(0.85), pair(with_raw_file(stock), with_raw_file(ours),
                          f"op=read size=1M depth=32 span={RAW_FILE_SIZE >> 20}M")),
