@@ -105,6 +105,30 @@ td_blk_co_pdiscard(BlockBackend *blk, int64_t offset, int64_t bytes)
 #endif
 }
 
+/*
+ * Before 9.0 a BlockBackend is used in its AioContext only, and a drained
+ * section is where that changes: move the coroutine after it.
+ */
+static inline void coroutine_fn td_co_move_to_aio_context_of(BlockBackend *blk)
+{
+#if TD_QEMU_VERSION < 90000
+    AioContext *ctx = blk_get_aio_context(blk);
+
+    if (ctx != qemu_get_current_aio_context()) {
+        aio_co_reschedule_self(ctx);
+    }
+#endif
+}
+
+/* The lock that goes with it. */
+#if TD_QEMU_VERSION < 90000
+#define td_aio_context_acquire(ctx) aio_context_acquire(ctx)
+#define td_aio_context_release(ctx) aio_context_release(ctx)
+#else
+#define td_aio_context_acquire(ctx) ((void)(ctx))
+#define td_aio_context_release(ctx) ((void)(ctx))
+#endif
+
 #ifndef TRACEDISK_VERSION
 #define TRACEDISK_VERSION "1.0"
 #endif

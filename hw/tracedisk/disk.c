@@ -38,9 +38,19 @@ void td_transfer_destroy(TdTransfer *t)
 {
     g_free(t->elements);
     g_free(t->iov);
+    td_hasher_free(t->hasher);
     t->elements = NULL;
     t->iov = NULL;
+    t->hasher = NULL;
     t->capacity = t->iov_capacity = 0;
+}
+
+void td_transfer_restart(TdTransfer *t)
+{
+    td_hasher_free(t->hasher);
+    t->hasher = NULL;
+    t->cancelled = false;
+    memset(&t->result, 0, sizeof(t->result));
 }
 
 void td_transfer_reset(TdTransfer *t)
@@ -48,8 +58,7 @@ void td_transfer_reset(TdTransfer *t)
     t->n_elements = 0;
     t->list_bytes = 0;
     t->seq = 0;
-    t->cancelled = false;
-    memset(&t->result, 0, sizeof(t->result));
+    td_transfer_restart(t);
 }
 
 void td_transfer_add_element(TdTransfer *t, uint64_t addr, uint32_t len)
@@ -264,25 +273,46 @@ static int coroutine_fn bounced_io(TdTransfer *t, int64_t offset,
 
 /* ---- Waiting, cancelling, errors --------------------------------------- */
 
+/* With disk->lock held. */
 static int coroutine_fn wait_until_undrained(TdTransfer *t)
 {
     TdDisk *disk = t->disk;
 
     while (disk->quiesced && !t->cancelled) {
-        qemu_co_queue_wait(&disk->quiesced_queue, NULL);
+        qemu_co_queue_wait(&disk->quiesced_queue, &disk->lock);
     }
     return t->cancelled ? -ECANCELED : 0;
 }
 
+/*
+ * From here to td_transfer_release() a drain waits for the whole command,
+ * however many requests it makes of the block layer.
+ */
+static void enter_flight(TdTransfer *t)
+{
+    t->in_flight = true;
+    blk_inc_in_flight(t->disk->blk);
+}
+
+void td_transfer_pause(TdTransfer *t)
+{
+    if (t->in_flight) {
+        t->in_flight = false;
+        blk_dec_in_flight(t->disk->blk);
+    }
+}
+
 int coroutine_fn td_transfer_co_start(TdTransfer *t)
 {
-    int ret = wait_until_undrained(t);
+    int ret = t->cancelled ? -ECANCELED : 0;
 
-    /*
-     * From here to td_transfer_release() a drain waits for the whole command,
-     * however many requests it makes of the block layer.
-     */
-    blk_inc_in_flight(t->disk->blk);
+    if (unlikely(qatomic_read(&t->disk->quiesced))) {
+        qemu_mutex_lock(&t->disk->lock);
+        ret = wait_until_undrained(t);
+        qemu_mutex_unlock(&t->disk->lock);
+        td_co_move_to_aio_context_of(t->disk->blk);
+    }
+    enter_flight(t);
     return ret;
 }
 
@@ -323,19 +353,37 @@ static bool coroutine_fn retry_after(TdTransfer *t, bool is_read, int *ret)
     if (action == BLOCK_ERROR_ACTION_REPORT) {
         return false;
     }
+    if (t->retried_by_caller) {
+        *ret = -EINPROGRESS;
+        return false;
+    }
     /* Stopped. A drain must not wait for us meanwhile. */
-    blk_dec_in_flight(disk->blk);
-    qemu_co_queue_wait(&disk->parked, NULL);
+    td_transfer_pause(t);
+    qemu_mutex_lock(&disk->lock);
+    for (unsigned stop = disk->resumed;
+         disk->resumed == stop && !t->cancelled;) {
+        qemu_co_queue_wait(&disk->parked, &disk->lock);
+    }
     *ret = wait_until_undrained(t);
-    blk_inc_in_flight(disk->blk);
+    qemu_mutex_unlock(&disk->lock);
+    enter_flight(t);
     return *ret == 0;
+}
+
+/* Let all that wait look again; with disk->lock held. */
+static void wake_waiting(TdDisk *disk)
+{
+    qemu_co_enter_all(&disk->parked, &disk->lock);
+    qemu_co_enter_all(&disk->quiesced_queue, &disk->lock);
 }
 
 static void resume_parked(void *opaque)
 {
     TdDisk *disk = opaque;
 
-    qemu_co_enter_all(&disk->parked, NULL);
+    QEMU_LOCK_GUARD(&disk->lock);
+    disk->resumed++;
+    wake_waiting(disk);
 }
 
 static void disk_run_state(void *opaque, bool running, RunState state)
@@ -351,22 +399,44 @@ static void disk_drained_begin(void *opaque)
 {
     TdDisk *disk = opaque;
 
-    disk->quiesced++;
+    QEMU_LOCK_GUARD(&disk->lock);
+    qatomic_set(&disk->quiesced, disk->quiesced + 1);
 }
 
 static void disk_drained_end(void *opaque)
 {
     TdDisk *disk = opaque;
 
-    if (--disk->quiesced == 0) {
-        qemu_co_enter_all(&disk->quiesced_queue, NULL);
+    QEMU_LOCK_GUARD(&disk->lock);
+    qatomic_set(&disk->quiesced, disk->quiesced - 1);
+    if (!disk->quiesced) {
+        qemu_co_enter_all(&disk->quiesced_queue, &disk->lock);
+    }
+}
+
+static void disk_resized(void *opaque)
+{
+    TdDisk *disk = opaque;
+
+    if (disk->resized) {
+        disk->resized(disk);
     }
 }
 
 static const BlockDevOps disk_block_ops = {
     .drained_begin = disk_drained_begin,
     .drained_end = disk_drained_end,
+    .resize_cb = disk_resized,
 };
+
+void td_transfer_cancel(TdTransfer *t)
+{
+    TdDisk *disk = t->disk;
+
+    QEMU_LOCK_GUARD(&disk->lock);
+    t->cancelled = true;
+    wake_waiting(disk);
+}
 
 void td_disk_cancel_all(TdDisk *disk)
 {
@@ -375,11 +445,12 @@ void td_disk_cancel_all(TdDisk *disk)
     if (!disk->blk || QTAILQ_EMPTY(&disk->active)) {
         return;
     }
-    QTAILQ_FOREACH(t, &disk->active, next) {
-        t->cancelled = true;
+    WITH_QEMU_LOCK_GUARD(&disk->lock) {
+        QTAILQ_FOREACH(t, &disk->active, next) {
+            t->cancelled = true;
+        }
+        wake_waiting(disk);
     }
-    qemu_co_enter_all(&disk->parked, NULL);
-    qemu_co_enter_all(&disk->quiesced_queue, NULL);
     blk_drain(disk->blk);
 }
 
@@ -406,18 +477,23 @@ static void coroutine_fn begin_turn(TdTransfer *t, uint64_t bytes)
     if (!takes_turns(t, bytes)) {
         return;
     }
+    qemu_mutex_lock(&disk->lock);
     while (disk->large_in_flight &&
            disk->large_in_flight + bytes > LARGE_BYTES_IN_FLIGHT) {
-        qemu_co_queue_wait(&disk->turn, NULL);
+        qemu_co_queue_wait(&disk->turn, &disk->lock);
     }
     disk->large_in_flight += bytes;
+    qemu_mutex_unlock(&disk->lock);
 }
 
 static void coroutine_fn end_turn(TdTransfer *t, uint64_t bytes)
 {
+    TdDisk *disk = t->disk;
+
     if (takes_turns(t, bytes)) {
-        t->disk->large_in_flight -= bytes;
-        qemu_co_queue_next(&t->disk->turn);
+        QEMU_LOCK_GUARD(&disk->lock);
+        disk->large_in_flight -= bytes;
+        qemu_co_enter_next(&disk->turn, &disk->lock);
     }
 }
 
@@ -431,6 +507,15 @@ static uint64_t fit_to_list(TdTransfer *t, uint64_t bytes)
         t->result.flags |= TD_LIST_LONG;
     }
     return MIN(t->list_bytes, bytes);
+}
+
+static void account(TdTransfer *t, BlockAcctCookie *cookie, int ret)
+{
+    if (ret < 0) {
+        block_acct_failed(blk_get_stats(t->disk->blk), cookie);
+    } else {
+        block_acct_done(blk_get_stats(t->disk->blk), cookie);
+    }
 }
 
 static void hash_mapped(TdTransfer *t, uint64_t bytes, struct td_digest *digest)
@@ -495,11 +580,7 @@ static int coroutine_fn transfer_io(TdTransfer *t, int64_t offset,
         end_turn(t, moving);
     } while (retry_after(t, is_read, &ret));
 
-    if (ret < 0) {
-        block_acct_failed(blk_get_stats(t->disk->blk), &acct);
-    } else {
-        block_acct_done(blk_get_stats(t->disk->blk), &acct);
-    }
+    account(t, &acct, ret);
     t->result.residual = bytes - t->result.bytes;
     return ret;
 }
@@ -525,11 +606,7 @@ int coroutine_fn td_transfer_co_flush(TdTransfer *t)
     do {
         ret = blk_co_flush(t->disk->blk);
     } while (retry_after(t, false, &ret));
-    if (ret < 0) {
-        block_acct_failed(blk_get_stats(t->disk->blk), &acct);
-    } else {
-        block_acct_done(blk_get_stats(t->disk->blk), &acct);
-    }
+    account(t, &acct, ret);
     return ret;
 }
 
@@ -601,18 +678,76 @@ uint64_t td_transfer_from_guest(TdTransfer *t, void *buf, uint64_t bytes)
     return copy_buffer(t, buf, bytes, DMA_DIRECTION_TO_DEVICE);
 }
 
+/* ---- Data in pieces ---------------------------------------------------- */
+
+void td_transfer_add_piece(TdTransfer *t, const void *buf, uint64_t bytes)
+{
+    if (!t->hasher) {
+        t->hasher = td_hasher_new(t->disk->hash);
+        td_hasher_begin(t->hasher);
+    }
+    td_hasher_add(t->hasher, buf, bytes);
+    t->result.bytes += bytes;
+}
+
+int coroutine_fn td_transfer_co_read_piece(TdTransfer *t, int64_t offset,
+                                           void *buf, uint64_t bytes)
+{
+    QEMUIOVector qiov = QEMU_IOVEC_INIT_BUF(qiov, buf, bytes);
+    BlockAcctCookie acct;
+    int ret;
+
+    block_acct_start(blk_get_stats(t->disk->blk), &acct, bytes,
+                     BLOCK_ACCT_READ);
+    do {
+        ret = blk_co_preadv(t->disk->blk, offset, bytes, &qiov, 0);
+    } while (retry_after(t, true, &ret));
+    account(t, &acct, ret);
+    if (ret >= 0) {
+        td_transfer_add_piece(t, buf, bytes);
+    }
+    return ret;
+}
+
+int coroutine_fn td_transfer_co_write_piece(TdTransfer *t, int64_t offset,
+                                            const void *buf, uint64_t bytes,
+                                            BdrvRequestFlags flags)
+{
+    QEMUIOVector qiov = QEMU_IOVEC_INIT_BUF(qiov, (void *)buf, bytes);
+    BlockAcctCookie acct;
+    int ret;
+
+    block_acct_start(blk_get_stats(t->disk->blk), &acct, bytes,
+                     BLOCK_ACCT_WRITE);
+    do {
+        ret = blk_co_pwritev(t->disk->blk, offset, bytes, &qiov, flags);
+    } while (retry_after(t, false, &ret));
+    account(t, &acct, ret);
+    if (ret >= 0) {
+        td_transfer_add_piece(t, buf, bytes);
+    }
+    return ret;
+}
+
 /* ---- Recording --------------------------------------------------------- */
 
 void td_transfer_begin(TdTransfer *t, struct td_submit *submit)
 {
+    TdDisk *disk = t->disk;
+
     submit->elements = t->elements;
     submit->n_elements = t->n_elements;
-    t->seq = td_recorder_submit(t->disk->recorder, submit);
-    QTAILQ_INSERT_TAIL(&t->disk->active, t, next);
+    t->seq = td_recorder_submit(disk->recorder, submit);
+    t->active = true;
+    QEMU_LOCK_GUARD(&disk->lock);
+    QTAILQ_INSERT_TAIL(&disk->active, t, next);
 }
 
 void td_transfer_end(TdTransfer *t, enum td_status status)
 {
+    if (t->hasher) {
+        td_hasher_end(t->hasher, &t->result.digest);
+    }
     t->result.submit_seq = t->seq;
     t->result.status = status;
     td_recorder_complete(t->disk->recorder, &t->result);
@@ -620,8 +755,13 @@ void td_transfer_end(TdTransfer *t, enum td_status status)
 
 void td_transfer_release(TdTransfer *t)
 {
-    QTAILQ_REMOVE(&t->disk->active, t, next);
-    blk_dec_in_flight(t->disk->blk);
+    TdDisk *disk = t->disk;
+
+    WITH_QEMU_LOCK_GUARD(&disk->lock) {
+        QTAILQ_REMOVE(&disk->active, t, next);
+        t->active = false;
+    }
+    td_transfer_pause(t);
 }
 
 /* ---- Realize ----------------------------------------------------------- */
@@ -649,6 +789,7 @@ bool td_disk_realize(TdDisk *disk, BlockConf *conf, DeviceState *dev,
     const char *path = options->trace;
     TdOverflow overflow;
 
+    qemu_mutex_init(&disk->lock);
     QTAILQ_INIT(&disk->active);
     qemu_co_queue_init(&disk->parked);
     qemu_co_queue_init(&disk->quiesced_queue);
@@ -707,4 +848,5 @@ void td_disk_unrealize(TdDisk *disk)
     td_recorder_free(disk->recorder);
     disk->recorder = NULL;
     disk->blk = NULL;
+    qemu_mutex_destroy(&disk->lock);
 }

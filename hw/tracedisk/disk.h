@@ -11,7 +11,8 @@
  *                            the front end let the guest learn of it
  *     td_transfer_release    a drain, a reset need not wait for it any more
  *
- * All of it runs in the BlockBackend's AioContext.
+ * All of it runs in the BlockBackend's AioContext, or in any of them when the
+ * HBA spreads its queues over several iothreads.
  */
 #ifndef HW_TRACEDISK_DISK_H
 #define HW_TRACEDISK_DISK_H
@@ -27,10 +28,16 @@ typedef struct TdDisk {
     uint32_t block_size;        /* logical, bytes */
     uint64_t blocks;            /* capacity, logical blocks */
 
-    /* Commands between begin and end. */
+    /* Told of a new size of the drive, in the main loop; may be NULL. */
+    void (*resized)(struct TdDisk *disk);
+
+    /* Guards what follows: several iothreads may serve one disk. */
+    QemuMutex lock;
+    /* Commands between begin and release. */
     QTAILQ_HEAD(, TdTransfer) active;
     /* Commands that wait for "cont" after an I/O error, or for a drain's end */
     CoQueue parked;
+    unsigned resumed;           /* counts the "cont"s */
     CoQueue quiesced_queue;
     unsigned quiesced;
     /* Large transfers take turns: see disk.c. */
@@ -51,7 +58,12 @@ struct TdTransfer {
     uint64_t list_bytes;
 
     uint64_t seq;               /* 0: not recorded */
+    bool active;                /* between begin and release */
+    bool in_flight;             /* a drain waits for it */
     bool cancelled;             /* a reset or abort wants it to end */
+    /* An error that stops the VM ends it with -EINPROGRESS: no waiting. */
+    bool retried_by_caller;
+    struct td_hasher *hasher;   /* of a payload that moves in pieces */
     struct td_complete result;  /* COMPLETE in the making */
 
     /* Guest memory while mapped. */
@@ -90,6 +102,8 @@ void td_transfer_destroy(TdTransfer *t);
 
 /* Start over with an empty list; keeps its memory. */
 void td_transfer_reset(TdTransfer *t);
+/* Start over with the same list: the command is tried again. */
+void td_transfer_restart(TdTransfer *t);
 void td_transfer_add_element(TdTransfer *t, uint64_t addr, uint32_t len);
 
 /* Record the submission. @submit's elements are filled in here. */
@@ -124,6 +138,27 @@ int coroutine_fn td_transfer_co_verify(TdTransfer *t, int64_t offset,
 /* Device memory to the list and back; returns the bytes that fitted. */
 uint64_t td_transfer_to_guest(TdTransfer *t, const void *buf, uint64_t bytes);
 uint64_t td_transfer_from_guest(TdTransfer *t, void *buf, uint64_t bytes);
+
+/*
+ * The way of data that an HBA fetches by itself: the front end's own buffer
+ * holds one piece of the payload after the other. Errors as above.
+ */
+int coroutine_fn td_transfer_co_read_piece(TdTransfer *t, int64_t offset,
+                                           void *buf, uint64_t bytes);
+int coroutine_fn td_transfer_co_write_piece(TdTransfer *t, int64_t offset,
+                                            const void *buf, uint64_t bytes,
+                                            BdrvRequestFlags flags);
+/* A piece of the payload that is not on the disk. */
+void td_transfer_add_piece(TdTransfer *t, const void *buf, uint64_t bytes);
+
+/* Let it end soon, with -ECANCELED wherever it waits. */
+void td_transfer_cancel(TdTransfer *t);
+
+/*
+ * While the HBA has the turn a drain must not wait for this transfer;
+ * td_transfer_co_start() comes back.
+ */
+void td_transfer_pause(TdTransfer *t);
 
 /* Record the result, with @status. */
 void td_transfer_end(TdTransfer *t, enum td_status status);
