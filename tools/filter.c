@@ -7,9 +7,6 @@
 #include "record.h"
 #include "tool.h"
 
-static const enum td_op ops[] = { TD_OP_READ, TD_OP_WRITE,  TD_OP_FLUSH,    TD_OP_TRIM,
-                                  TD_OP_ZERO, TD_OP_VERIFY, TD_OP_IDENTIFY, TD_OP_OTHER };
-
 static const enum td_status statuses[] = { TD_GOOD, TD_ERROR, TD_ABORTED, TD_PENDING };
 
 static gboolean bad_value(GError **error, const char *option, const char *value,
@@ -20,54 +17,66 @@ static gboolean bad_value(GError **error, const char *option, const char *value,
     return FALSE;
 }
 
-static gboolean parse_op(const char *option, const char *value, gpointer data, GError **error)
+static const char *op_word(size_t i)
 {
-    struct filter *f = data;
-    g_auto(GStrv) words = g_strsplit(value, ",", -1);
+    return i <= TD_OP_IDENTIFY ? td_op_name((enum td_op)i) : NULL;
+}
 
-    for (char **word = words; *word; word++) {
-        size_t i;
-
-        for (i = 0; i < G_N_ELEMENTS(ops); i++) {
-            if (strcmp(*word, td_op_name(ops[i])) == 0)
-                break;
-        }
-        if (i == G_N_ELEMENTS(ops))
-            return bad_value(error, option, *word,
-                             "an operation; there are read, write, flush, trim, zero, verify, "
-                             "identify, other");
-        f->ops |= 1u << ops[i];
-    }
-    return TRUE;
+static const char *status_word(size_t i)
+{
+    return i < G_N_ELEMENTS(statuses) ? td_status_name(statuses[i]) : NULL;
 }
 
 static uint32_t status_bit(enum td_status status)
 {
-    for (size_t i = 0; i < G_N_ELEMENTS(statuses); i++) {
-        if (statuses[i] == status)
-            return 1u << i;
+    size_t i = 0;
+
+    while (i + 1 < G_N_ELEMENTS(statuses) && statuses[i] != status)
+        i++;
+    return 1u << i;
+}
+
+/* The place of the word among name(0), name(1) …; -1 if it is none of them. */
+static int find_word(const char *word, const char *(*name)(size_t i))
+{
+    for (int i = 0; name((size_t)i); i++) {
+        if (strcmp(word, name((size_t)i)) == 0)
+            return i;
     }
-    return 0;
+    return -1;
+}
+
+/* Words with commas between them; a bit is set for the place of each. */
+static bool parse_words(const char *value, const char *(*name)(size_t i), uint32_t *bits)
+{
+    g_auto(GStrv) words = g_strsplit(*value ? value : ",", ",", -1);
+
+    for (char **word = words; *word; word++) {
+        int i = find_word(*word, name);
+
+        if (i < 0)
+            return false;
+        *bits |= 1u << i;
+    }
+    return true;
+}
+
+static gboolean parse_op(const char *option, const char *value, gpointer data, GError **error)
+{
+    struct filter *f = data;
+
+    return parse_words(value, op_word, &f->ops) ||
+           bad_value(error, option, value,
+                     "an operation; there are read, write, flush, trim, zero, verify, identify, "
+                     "other");
 }
 
 static gboolean parse_status(const char *option, const char *value, gpointer data, GError **error)
 {
     struct filter *f = data;
-    g_auto(GStrv) words = g_strsplit(value, ",", -1);
 
-    for (char **word = words; *word; word++) {
-        size_t i;
-
-        for (i = 0; i < G_N_ELEMENTS(statuses); i++) {
-            if (strcmp(*word, td_status_name(statuses[i])) == 0)
-                break;
-        }
-        if (i == G_N_ELEMENTS(statuses))
-            return bad_value(error, option, *word,
-                             "a status; there are good, error, aborted, pending");
-        f->statuses |= 1u << i;
-    }
-    return TRUE;
+    return parse_words(value, status_word, &f->statuses) ||
+           bad_value(error, option, value, "a status; there are good, error, aborted, pending");
 }
 
 static gboolean parse_lba(const char *option, const char *value, gpointer data, GError **error)
@@ -218,7 +227,7 @@ static bool command_passes(const struct filter *f, const struct input *in,
         return false;
     if (f->has_since && (known ? c->submit_ns : c->complete_ns) < f->since_ns)
         return false;
-    if (f->ops && (!known || !(f->ops & 1u << c->decoded.op)))
+    if (f->ops && !(known && f->ops & 1u << c->decoded.op))
         return false;
     if (f->statuses && !(f->statuses & status_bit(c->complete.status)))
         return false;

@@ -15,7 +15,7 @@
  */
 struct filter {
     uint32_t ops;      /* bits 1 << enum td_op */
-    uint32_t statuses; /* bits of the words for --status */
+    uint32_t statuses; /* a bit for each word of --status */
     bool has_lba, has_page, has_tag, has_since;
     struct range lba;  /* blocks */
     struct range page; /* guest-physical bytes, whole pages */

@@ -47,7 +47,8 @@ static bool is_static(const char *program)
 /* "7.2.22" out of "QEMU emulator version 7.2.22 (Debian …)"; NULL (said). */
 static char *qemu_version(char *qemu)
 {
-    char *argv[] = { qemu, "--version", NULL };
+    char option[] = "--version";
+    char *argv[] = { qemu, option, NULL };
     g_autofree char *out = NULL;
     g_autofree char *err = NULL;
     g_autoptr(GError) error = NULL;
@@ -167,7 +168,7 @@ static void print_command(char *const *argv)
     putchar('\n');
 }
 
-static bool prepare(const char *program, char *given_module, const char *qemu_word)
+static bool prepare(char *program, char *given_module, const char *qemu_word)
 {
     g_autofree char *folder = module_folder();
     g_autofree char *version = NULL;
@@ -187,7 +188,7 @@ static bool prepare(const char *program, char *given_module, const char *qemu_wo
             return false;
         }
     } else {
-        version = qemu_version((char *)program);
+        version = qemu_version(program);
         module = version ? find_module(folder, version) : NULL;
     }
     preload = module ? find_preload(folder) : NULL;

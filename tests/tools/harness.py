@@ -9,7 +9,6 @@ what `tracedisk dump --json` has to print for them.
 import json
 import os
 import random
-import re
 import subprocess
 import sys
 import tempfile
@@ -372,7 +371,3 @@ def random_event(trace, rng, waiting):
         lambda: trace.event("guest-error", text='list ends "early"\n\x1b[31m'),
         lambda: waiting and trace.event("abort", ref=waiting[0]),
     ])()
-
-
-def option_words(text):
-    return set(re.findall(r"--([a-z][a-z-]+)", text))
