@@ -26,7 +26,7 @@ enum fis_byte {
 
 enum form {
     NO_LBA, /* fields mean something else */
-    LBA28,  /* LBA 27:24 in DEVICE, 8-bit COUNT */
+    LBA28,  /* LBA 27:24 in DEVICE, 8-bit COUNT (but see below) */
     LBA48,  /* 48-bit LBA, 16-bit COUNT */
     NCQ,    /* 48-bit LBA, count in FEATURES, tag in COUNT 7:3 */
     NCQ_NO_LBA,
@@ -196,7 +196,11 @@ static void decode_address(const uint8_t *fis, enum form form, struct td_decoded
     case LBA28:
         decoded->flags |= TD_HAS_LBA;
         decoded->lba = lba24(fis, FIS_LBA) | (uint64_t)(fis[FIS_DEVICE] & 0xf) << 24;
-        decoded->blocks = fis[FIS_COUNT] ? fis[FIS_COUNT] : 256;
+        /*
+         * COUNT 15:8 is reserved here, but QEMU's AHCI takes it for more
+         * blocks, and so does ours, for which this is decoded.
+         */
+        decoded->blocks = count ? count : 256;
         break;
     case LBA48:
         decoded->flags |= TD_HAS_LBA;

@@ -57,7 +57,9 @@ static uint32_t crc32_iov(const struct iovec *iov, size_t n_iov, size_t bytes)
     for (size_t i = 0; i < n_iov && bytes; i++) {
         size_t n = min_size(iov[i].iov_len, bytes);
 
-        crc = crc32_z(crc, iov[i].iov_base, n);
+        if (n) { /* crc32_z() takes NULL for a wish to start again */
+            crc = crc32_z(crc, iov[i].iov_base, n);
+        }
         bytes -= n;
     }
     return (uint32_t)crc;

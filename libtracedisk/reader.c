@@ -324,6 +324,17 @@ static int scan_on(struct td_reader *r, uint64_t end, bool *news)
     return 0;
 }
 
+/*
+ * The holes last: a slot may have been begun after it was passed, and before a
+ * later block of its stream, which was found.
+ */
+static int look_for_blocks(struct td_reader *r, uint64_t end, bool *news)
+{
+    int ret = scan_on(r, end, news);
+
+    return ret < 0 ? ret : look_at_holes(r, news);
+}
+
 /* ---- Blocks ---- */
 
 static int need_buffers(struct td_reader *r, struct stream *s, size_t size)
@@ -592,10 +603,7 @@ static int refresh(struct td_reader *r, bool *news)
         return fail(r, -errno, "looking at the file failed: %s", strerror(errno));
     }
     r->size = (uint64_t)st.st_size;
-    ret = look_at_holes(r, news);
-    if (ret == 0) {
-        ret = scan_on(r, live ? r->scanned + LOOK_AHEAD : r->size, news);
-    }
+    ret = look_for_blocks(r, live ? r->scanned + LOOK_AHEAD : r->size, news);
     for (uint32_t i = 0; i < r->n_streams && ret == 0; i++) {
         struct stream *s = r->streams[i];
 
@@ -880,7 +888,7 @@ static int check_trace(struct td_reader *r)
 
 static int open_trace(struct td_reader *r, const char *path)
 {
-    bool news;
+    bool news = false;
     struct stat st;
     int ret;
 
@@ -893,7 +901,7 @@ static int open_trace(struct td_reader *r, const char *path)
     }
     r->size = (uint64_t)st.st_size;
     posix_fadvise(r->fd, 0, 0, POSIX_FADV_SEQUENTIAL);
-    ret = scan_on(r, r->size, &news);
+    ret = look_for_blocks(r, r->size, &news);
     return ret < 0 ? ret : check_trace(r);
 }
 

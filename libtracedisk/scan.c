@@ -13,6 +13,9 @@
 #include "scan.h"
 #include "tracedisk.h"
 
+/* While the trace is written, what is read may be neither old nor new. */
+#define TRIES 4
+
 int64_t td_pread(int fd, void *buf, size_t n, uint64_t offset)
 {
     size_t done = 0;
@@ -116,48 +119,73 @@ int64_t td_find_header(int fd, uint64_t from, uint64_t to)
     return ret < 0 ? ret : (int64_t)to;
 }
 
-static int scan_slot(int fd, uint64_t offset, uint64_t *next, const char **reason)
+enum slot {
+    SLOT_UNUSED,
+    SLOT_DAMAGED,
+    SLOT_BEGUN_MEANWHILE,
+};
+
+/* A slot without a header: 0 … n bytes of it, or -errno. */
+static int64_t look_at_slot(int fd, uint64_t offset, enum slot *state)
 {
     uint8_t *slot = malloc(TD_BLOCK_SIZE);
     int64_t got = slot ? td_pread(fd, slot, TD_BLOCK_SIZE, offset) : -ENOMEM;
-    bool unused = got > 0 && is_unused(slot, (size_t)got);
 
+    if (got >= 0 && is_unused(slot, (size_t)got)) {
+        *state = SLOT_UNUSED;
+    } else if (got >= TD_BLOCK_HEADER && (is_header(slot) || is_zero(slot, TD_MAGIC_LEN))) {
+        *state = SLOT_BEGUN_MEANWHILE; /* between two reads, or within this one */
+    } else {
+        *state = SLOT_DAMAGED;
+    }
     free(slot);
-    if (got < 0) {
-        return (int)got;
+    return got;
+}
+
+static int scan_header(const uint8_t *h, uint64_t offset, struct td_block *block, uint64_t *next,
+                       const char **reason)
+{
+    bool sane = parse_header(h, offset, block);
+
+    *next = offset + (sane ? block->capacity : TD_BLOCK_SIZE);
+    if (block->major > TD_FORMAT_MAJOR) {
+        *next = offset + TD_BLOCK_SIZE;
+        return TD_FOUND_NEWER;
     }
-    *next = offset + (uint64_t)got;
-    if (unused) {
-        return TD_FOUND_UNUSED;
-    }
-    *reason = got < TD_BLOCK_HEADER ? "the file is cut in a block header"
-                                    : "no block header is where one was expected";
-    got = td_find_header(fd, offset + 1, *next);
-    *next = got < 0 ? *next : (uint64_t)got;
-    return got < 0 ? (int)got : TD_FOUND_DAMAGE;
+    *reason = "a block header makes no sense";
+    return sane ? TD_FOUND_BLOCK : TD_FOUND_DAMAGE;
 }
 
 int td_scan(int fd, uint64_t offset, struct td_block *block, uint64_t *next, const char **reason)
 {
-    uint8_t h[TD_BLOCK_HEADER];
-    int64_t got = td_pread(fd, h, sizeof(h), offset);
+    enum slot state = SLOT_BEGUN_MEANWHILE;
+    int64_t got, found;
 
-    if (got <= 0) {
-        return got ? (int)got : TD_FOUND_END;
-    }
-    if (got >= TD_MAGIC_LEN && memcmp(h, TD_END_MAGIC, TD_MAGIC_LEN) == 0) {
-        return TD_FOUND_FINISH;
-    }
-    if (got == sizeof(h) && is_header(h)) {
-        bool sane = parse_header(h, offset, block);
+    for (int i = 0; i < TRIES && state == SLOT_BEGUN_MEANWHILE; i++) {
+        uint8_t h[TD_BLOCK_HEADER];
 
-        *next = offset + (sane ? block->capacity : TD_BLOCK_SIZE);
-        if (block->major > TD_FORMAT_MAJOR) {
-            *next = offset + TD_BLOCK_SIZE;
-            return TD_FOUND_NEWER;
+        got = td_pread(fd, h, sizeof(h), offset);
+        if (got <= 0) {
+            return got ? (int)got : TD_FOUND_END;
         }
-        *reason = "a block header makes no sense";
-        return sane ? TD_FOUND_BLOCK : TD_FOUND_DAMAGE;
+        if (got >= TD_MAGIC_LEN && memcmp(h, TD_END_MAGIC, TD_MAGIC_LEN) == 0) {
+            return TD_FOUND_FINISH;
+        }
+        if (got == sizeof(h) && is_header(h)) {
+            return scan_header(h, offset, block, next, reason);
+        }
+        got = look_at_slot(fd, offset, &state);
+        if (got < 0) {
+            return (int)got;
+        }
+        *next = offset + (uint64_t)got;
     }
-    return scan_slot(fd, offset, next, reason);
+    if (state == SLOT_UNUSED) {
+        return TD_FOUND_UNUSED;
+    }
+    *reason = *next - offset < TD_BLOCK_HEADER ? "the file is cut in a block header"
+                                               : "no block header is where one was expected";
+    found = td_find_header(fd, offset + 1, *next);
+    *next = found < 0 ? *next : (uint64_t)found;
+    return found < 0 ? (int)found : TD_FOUND_DAMAGE;
 }

@@ -244,7 +244,7 @@ static void test_overwrite(void)
     g_autoptr(GRand) rand = g_rand_new_with_seed(31);
     struct trace *t = small_trace(32, true);
 
-    for (int i = 0; i < 3000; i++) {
+    for (int i = 0; i < 1000; i++) {
         size_t from = (size_t)g_rand_int_range(rand, 0, (gint32)t->file->len);
         size_t n = some_bytes(rand, 12, t->file->len - from);
         g_autofree uint8_t *bytes = g_memdup2(t->file->data, t->file->len);
@@ -276,7 +276,7 @@ static void test_shift(void)
     g_autoptr(GRand) rand = g_rand_new_with_seed(41);
     struct trace *t = small_trace(42, true);
 
-    for (int i = 0; i < 1000; i++) {
+    for (int i = 0; i < 500; i++) {
         size_t at = (size_t)g_rand_int_range(rand, 0, (gint32)t->file->len);
         size_t n = some_bytes(rand, 9, t->file->len - at);
         g_autofree uint8_t *bytes = g_malloc0(t->file->len + n);
@@ -308,7 +308,7 @@ static void test_malformed_records(void)
     g_autoptr(GRand) rand = g_rand_new_with_seed(51);
     char *path = temporary_path("malformed.tdt");
 
-    for (int i = 0; i < 20000; i++) {
+    for (int i = 0; i < 6000; i++) {
         g_autoptr(GByteArray) file = g_byte_array_new();
         struct block_maker *b = block_begin(0, 0, 1);
         struct td_reader *reader;
