@@ -14,6 +14,13 @@ TD_ROOT=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 TD_CACHE=${XDG_CACHE_HOME:-${HOME:-/root}/.cache}/tracedisk
 export TD_ROOT TD_CACHE
 
+# The QEMU that is built in tree. Pinned: mirrors lack the source of others.
+TD_TREE_SUITE=trixie
+TD_TREE_VERSION=1:10.0.13+ds-0+deb13u1
+# Where Debian 12 has a newer QEMU as a package.
+TD_NEWER_SUITE=bookworm-backports
+export TD_TREE_SUITE TD_TREE_VERSION TD_NEWER_SUITE
+
 # Package indexes older than this many minutes are fetched again.
 TD_INDEX_MINUTES=$((7 * 24 * 60))
 

@@ -129,6 +129,11 @@ static inline void coroutine_fn td_co_move_to_aio_context_of(BlockBackend *blk)
 #define td_aio_context_release(ctx) ((void)(ctx))
 #endif
 
+/* A module may be made for a binary with the headers of another micro. */
+#ifndef TRACEDISK_QEMU_VERSION
+#define TRACEDISK_QEMU_VERSION QEMU_VERSION
+#endif
+
 #ifndef TRACEDISK_VERSION
 #define TRACEDISK_VERSION "1.0"
 #endif

@@ -46,7 +46,7 @@ static void __attribute__((constructor(101))) check_version(void)
         fprintf(stderr,
                 "tracedisk: the device module does not fit this QEMU\n"
                 "  expected: QEMU " TRACEDISK_QEMU_VERSION "\n"
-                "  found:    QEMU %s%s\n" ADVICE,
+                "  found:    QEMU %s (%s)\n" ADVICE,
                 version, running->package);
         _exit(1);
     }

@@ -77,7 +77,7 @@ static void print_running_version(void)
     struct version_info *info = query ? query(NULL) : NULL;
 
     if (info) {
-        fprintf(stderr, "  found:    this QEMU is %d.%d.%d%s\n",
+        fprintf(stderr, "  found:    QEMU %d.%d.%d (%s)\n",
                 (int)info->qemu->major, (int)info->qemu->minor,
                 (int)info->qemu->micro, info->package);
     }
@@ -87,12 +87,14 @@ __attribute__((constructor)) static void load_module(void)
 {
     const char *path = getenv(MODULE_VARIABLE);
     const char *name;
+    char *reason;
 
     if (!path || !is_system_emulator()) {
         return;
     }
     leave_environment();
     if (!dlopen(path, RTLD_NOW | RTLD_GLOBAL)) {
+        reason = strdup(dlerror()); /* before the next dlsym() frees it */
         name = strrchr(path, '/');
         fprintf(stderr, "tracedisk: cannot load the device module\n"
                 "  expected: the QEMU that %s was built for\n",
@@ -100,7 +102,7 @@ __attribute__((constructor)) static void load_module(void)
         print_running_version();
         fprintf(stderr, "  because:  %s\n"
                 "  to do:    build a module for this QEMU with script/build, "
-                "and start it with 'tracedisk run'\n", dlerror());
+                "and start it with 'tracedisk run'\n", reason);
         _exit(1);
     }
     unsetenv(MODULE_VARIABLE);

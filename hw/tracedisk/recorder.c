@@ -330,14 +330,14 @@ static int trace_file_put_header(TdTraceFile *f)
     MachineClass *mc = MACHINE_GET_CLASS(qdev_get_machine());
     const struct td_pair pairs[] = {
         { "tracedisk", TRACEDISK_VERSION },
-        { "qemu", QEMU_VERSION },
+        { "qemu", TRACEDISK_QEMU_VERSION },
         { "machine", mc->name },
         { "clock", "virtual" },
         { "started", started },
     };
     struct td_header header = { .pairs = pairs, .n_pairs = ARRAY_SIZE(pairs) };
 
-    trace_tracedisk_header(f->path, QEMU_VERSION, mc->name);
+    trace_tracedisk_header(f->path, TRACEDISK_QEMU_VERSION, mc->name);
     return td_put_header(f->main_stream, now_ns(), &header, NULL);
 }
 
