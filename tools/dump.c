@@ -133,7 +133,7 @@ int dump_main(int argc, char **argv)
           "go on as the trace grows, until interrupted", NULL },
         { "limit", 'n', 0, G_OPTION_ARG_INT64, &limit, "print N commands and events at most",
           "N" },
-        { NULL },
+        G_OPTION_ENTRY_NULL,
     };
     const struct command_line line = {
         .arguments = "TRACE",

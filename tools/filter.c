@@ -154,7 +154,7 @@ const GOptionEntry filter_options[] = {
     { "since", 0, 0, G_OPTION_ARG_CALLBACK, parse_since,
       "from this time of the virtual clock on: 1.5s, 200ms, or nanoseconds", "TIME" },
     { "device", 0, 0, G_OPTION_ARG_CALLBACK, parse_name, "of this device", "NAME" },
-    { NULL },
+    G_OPTION_ENTRY_NULL,
 };
 
 void filter_init(struct filter *f)

@@ -193,7 +193,7 @@ int lba_main(int argc, char **argv)
     gboolean as_json = FALSE;
     const GOptionEntry options[] = {
         { "json", 0, 0, G_OPTION_ARG_NONE, &as_json, "print one JSON object a line", NULL },
-        { NULL },
+        G_OPTION_ENTRY_NULL,
     };
     const struct command_line line = {
         .arguments = "LBA TRACE",

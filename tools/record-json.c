@@ -238,6 +238,14 @@ static void print_event(struct json *j, const struct input *in, const struct td_
         json_key_string(j, "text", event->text);
 }
 
+static void print_mark(struct json *j, const struct input *in, const struct td_mark *mark)
+{
+    char name[DEVICE_NAME_MAX];
+
+    json_key_string(j, "name", mark->name);
+    json_key_string(j, "device", input_device_name(in, mark->device, name));
+}
+
 static void print_damage(struct json *j, const struct td_damage *damage)
 {
     json_key_uint(j, "offset", damage->offset);
@@ -272,30 +280,35 @@ static const char *record_type(enum td_kind kind)
 void record_print_json(struct json *j, const struct input *in, const struct td_record *record)
 {
     const char *type = record_type(record->kind);
-    char name[DEVICE_NAME_MAX];
 
     if (!type)
         return;
     json_begin_object(j);
     json_key_string(j, "type", type);
-    if (record->kind == TD_HEADER)
+    switch (record->kind) {
+    case TD_HEADER:
         print_header(j, &record->header);
+        break;
+    case TD_DEVICE:
+        print_device(j, &record->device);
+        break;
+    case TD_EVENT:
+        print_event(j, in, &record->event);
+        break;
+    case TD_MARK:
+        print_mark(j, in, &record->mark);
+        break;
+    case TD_LOST:
+        json_key_uint(j, "records", record->lost.records);
+        json_key_string(j, "reason", record->lost.reason);
+        break;
+    default:
+        print_damage(j, &record->damage);
+        break;
+    }
     if (record->kind != TD_DAMAGE) {
         json_key_uint(j, "seq", record->seq);
         json_key_uint(j, "time_ns", record->time_ns);
-    }
-    if (record->kind == TD_DEVICE) {
-        print_device(j, &record->device);
-    } else if (record->kind == TD_EVENT) {
-        print_event(j, in, &record->event);
-    } else if (record->kind == TD_MARK) {
-        json_key_string(j, "device", input_device_name(in, record->mark.device, name));
-        json_key_string(j, "name", record->mark.name);
-    } else if (record->kind == TD_LOST) {
-        json_key_uint(j, "records", record->lost.records);
-        json_key_string(j, "reason", record->lost.reason);
-    } else if (record->kind == TD_DAMAGE) {
-        print_damage(j, &record->damage);
     }
     json_end_object(j);
     json_end_document(j);

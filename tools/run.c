@@ -208,7 +208,7 @@ int run_main(int argc, char **argv)
           "load this module instead of the one for QEMU's version", "FILE" },
         { "print", 0, 0, G_OPTION_ARG_NONE, &print,
           "print the command with its environment instead of running it", NULL },
-        { NULL },
+        G_OPTION_ENTRY_NULL,
     };
     const struct command_line line = {
         .arguments = "[--] QEMU ARGS...",

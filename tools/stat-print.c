@@ -178,8 +178,10 @@ static void print_depth(const struct statistics *s)
     for (int bit = 0; bit < 64 && (uint64_t)1 << bit <= s->depth.max; bit++) {
         uint64_t count = histogram_octave(&s->depth, bit);
         uint64_t from = (uint64_t)1 << bit;
+        char range[48];
 
-        printf("  %4" PRIu64 " to %-4" PRIu64 " %9" PRIu64 "  ", from, from * 2 - 1, count);
+        g_snprintf(range, sizeof(range), "%" PRIu64 " to %" PRIu64, from, from * 2 - 1);
+        printf("  %12s %10" PRIu64 "  ", bit ? range : "1", count);
         print_bar(count, most);
         putchar('\n');
     }

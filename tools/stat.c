@@ -243,7 +243,7 @@ int stat_main(int argc, char **argv)
     gboolean as_json = FALSE;
     const GOptionEntry own_options[] = {
         { "json", 0, 0, G_OPTION_ARG_NONE, &as_json, "print one JSON object", NULL },
-        { NULL },
+        G_OPTION_ENTRY_NULL,
     };
     const struct command_line line = {
         .arguments = "TRACE",
