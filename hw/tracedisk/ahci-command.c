@@ -295,7 +295,17 @@ static bool is_silent(const AhciSlot *s)
     return s->port->fatal && s->command.decoded.flags & TD_QUEUED;
 }
 
-static void complete(AhciSlot *s)
+/* A reset took the command, and has seen to the registers. */
+static void end_aborted(AhciSlot *s)
+{
+    TdTransfer *t = &s->command.transfer;
+
+    t->result.n_metadata = 0;
+    td_transfer_end(t, TD_ABORTED);
+    td_transfer_release(t);
+}
+
+static void coroutine_fn complete(AhciSlot *s)
 {
     AhciPort *p = s->port;
     AtaCommand *c = &s->command;
@@ -304,9 +314,7 @@ static void complete(AhciSlot *s)
     bool error = c->task_file.status & ATA_ERR;
 
     if (c->aborted) {
-        /* A reset took it, and has seen to the registers. */
-        td_transfer_end(&c->transfer, TD_ABORTED);
-        td_transfer_release(&c->transfer);
+        end_aborted(s);
         return;
     }
     if (is_silent(s)) {
@@ -319,6 +327,10 @@ static void complete(AhciSlot *s)
     result->ata_status = c->task_file.status;
     result->ata_error = c->task_file.error;
     list_metadata(s, metadata);
+    if (td_transfer_co_watch(&c->transfer, c->decoded.name) < 0) {
+        end_aborted(s);
+        return;
+    }
     td_transfer_end(&c->transfer, error ? TD_ERROR : TD_GOOD);
     p->running &= ~(1u << s->number);
     if (c->decoded.flags & TD_QUEUED) {

@@ -215,6 +215,7 @@ static bool realize_disk(TdAhci *s, AhciPort *p, Error **errp)
         .firmware = firmware, .wwn = s->wwn ? s->wwn + p->number : 0,
         .rotation_rate = s->rotation_rate,
     };
+    p->ata.disk.watches = s->watches;
     if (!ata_device_realize(&p->ata, errp) ||
         !td_disk_realize(&p->ata.disk, &p->conf, DEVICE(s), &s->options,
                          &description, errp)) {
@@ -399,9 +400,16 @@ static void tracedisk_ahci_instance_init(Object *obj)
 {
     TdAhci *s = TRACEDISK_AHCI(obj);
 
+    s->watches = td_watches_new();
     td_recorder_add_properties(obj, &s->recorder);
+    td_watches_add_properties(obj, s->watches);
     device_add_bootindex_property(obj, &s->conf.bootindex, "bootindex",
                                   "/drive@0/disk@0", DEVICE(obj));
+}
+
+static void tracedisk_ahci_instance_finalize(Object *obj)
+{
+    td_watches_free(TRACEDISK_AHCI(obj)->watches);
 }
 
 static void tracedisk_ahci_class_init(ObjectClass *klass, TD_CLASS_DATA data)
@@ -427,6 +435,7 @@ static const TypeInfo tracedisk_ahci_info = {
     .parent = TYPE_PCI_DEVICE,
     .instance_size = sizeof(TdAhci),
     .instance_init = tracedisk_ahci_instance_init,
+    .instance_finalize = tracedisk_ahci_instance_finalize,
     .class_init = tracedisk_ahci_class_init,
     .interfaces = (TD_INTERFACES[]) {
         { INTERFACE_CONVENTIONAL_PCI_DEVICE },

@@ -62,6 +62,7 @@ struct TdAhci {
     BlockConf conf;             /* of port 0, and the pattern for the others */
     BlockBackend *more[AHCI_MORE_DRIVES];
     TdRecorder *recorder;       /* of the first disk */
+    TdWatches *watches;         /* of all disks */
     TdDiskOptions options;
     char *serial, *model, *firmware;
     uint64_t wwn;

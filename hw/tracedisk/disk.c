@@ -327,6 +327,24 @@ static void record_io_error(TdTransfer *t, int error, BlockErrorAction action)
     td_recorder_event(t->disk->recorder, &event);
 }
 
+/* The VM is about to stop. A drain must not wait for us meanwhile. */
+static int coroutine_fn wait_for_cont(TdTransfer *t)
+{
+    TdDisk *disk = t->disk;
+    int ret;
+
+    td_transfer_pause(t);
+    qemu_mutex_lock(&disk->lock);
+    for (unsigned stop = disk->resumed;
+         disk->resumed == stop && !t->cancelled;) {
+        qemu_co_queue_wait(&disk->parked, &disk->lock);
+    }
+    ret = wait_until_undrained(t);
+    qemu_mutex_unlock(&disk->lock);
+    enter_flight(t);
+    return ret;
+}
+
 /*
  * Apply werror=/rerror= to a failed request. True: do it again (the user
  * continued a VM that the error had stopped).
@@ -357,17 +375,15 @@ static bool coroutine_fn retry_after(TdTransfer *t, bool is_read, int *ret)
         *ret = -EINPROGRESS;
         return false;
     }
-    /* Stopped. A drain must not wait for us meanwhile. */
-    td_transfer_pause(t);
-    qemu_mutex_lock(&disk->lock);
-    for (unsigned stop = disk->resumed;
-         disk->resumed == stop && !t->cancelled;) {
-        qemu_co_queue_wait(&disk->parked, &disk->lock);
-    }
-    *ret = wait_until_undrained(t);
-    qemu_mutex_unlock(&disk->lock);
-    enter_flight(t);
+    *ret = wait_for_cont(t);
     return *ret == 0;
+}
+
+int coroutine_fn td_transfer_co_stop_vm(TdTransfer *t, RunState state)
+{
+    qemu_system_vmstop_request_prepare();
+    qemu_system_vmstop_request(state);
+    return wait_for_cont(t);
 }
 
 /* Let all that wait look again; with disk->lock held. */
@@ -569,6 +585,7 @@ static int coroutine_fn transfer_io(TdTransfer *t, int64_t offset,
 
     block_acct_start(blk_get_stats(t->disk->blk), &acct, moving,
                      is_read ? BLOCK_ACCT_READ : BLOCK_ACCT_WRITE);
+    td_transfer_before_data(t, dir, offset, moving);
     do {
         t->result.flags &= ~(TD_OUTSIDE_RAM | TD_BUFFER_CHANGED);
         begin_turn(t, moving);
@@ -660,6 +677,7 @@ static uint64_t copy_buffer(TdTransfer *t, void *buf, uint64_t bytes,
     ListCursor at = { 0 };
 
     iov.iov_len = fit_to_list(t, bytes);
+    td_transfer_before_data(t, dir, -1, iov.iov_len);
     copy_list(t, &at, buf, iov.iov_len, dir);
     td_hash_iov(t->disk->hash, &iov, 1, iov.iov_len, &t->result.digest);
     t->result.bytes = iov.iov_len;

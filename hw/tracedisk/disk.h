@@ -18,12 +18,14 @@
 #define HW_TRACEDISK_DISK_H
 
 #include "recorder.h"
+#include "watch.h"
 
 typedef struct TdTransfer TdTransfer;
 
 typedef struct TdDisk {
     BlockBackend *blk;
     TdRecorder *recorder;
+    TdWatches *watches;         /* the front end's, set before realize */
     enum td_hash_kind hash;
     uint32_t block_size;        /* logical, bytes */
     uint64_t blocks;            /* capacity, logical blocks */
@@ -65,6 +67,13 @@ struct TdTransfer {
     bool retried_by_caller;
     struct td_hasher *hasher;   /* of a payload that moves in pieces */
     struct td_complete result;  /* COMPLETE in the making */
+
+    /* Where the data goes, for the watches; what was there before. */
+    DMADirection dir;
+    int64_t media_offset;       /* bytes; -1: not from the media */
+    uint64_t old_addr;
+    uint32_t old_len;
+    uint8_t old_bytes[TD_WATCH_BYTES];
 
     /* Guest memory while mapped. */
     struct iovec *iov;
@@ -159,6 +168,20 @@ void td_transfer_cancel(TdTransfer *t);
  * td_transfer_co_start() comes back.
  */
 void td_transfer_pause(TdTransfer *t);
+
+/* Called before data moves: which way, and what is under a watch there. */
+void td_transfer_before_data(TdTransfer *t, DMADirection dir,
+                             int64_t media_offset, uint64_t bytes);
+
+/*
+ * Called when the data has moved and result.metadata is known: a DMA watch
+ * that was hit is recorded, and stops the VM until "cont". -ECANCELED when a
+ * reset took the command meanwhile.
+ */
+int coroutine_fn td_transfer_co_watch(TdTransfer *t, const char *command);
+
+/* Stop the VM and wait for "cont", or -ECANCELED. */
+int coroutine_fn td_transfer_co_stop_vm(TdTransfer *t, RunState state);
 
 /* Record the result, with @status. */
 void td_transfer_end(TdTransfer *t, enum td_status status);

@@ -1,0 +1,72 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * tracedisk: DMA watches
+ *
+ * A watch is a guest-physical range. A device access that overlaps it stops
+ * the VM, after the bytes have moved and before the guest can learn of the
+ * command's completion: what a debugger's watchpoint does for the CPU.
+ */
+#ifndef HW_TRACEDISK_WATCH_H
+#define HW_TRACEDISK_WATCH_H
+
+#include "libtracedisk/tracedisk.h"
+
+typedef struct TdWatches TdWatches;
+
+enum {
+    TD_WATCH_READ = 1 << 0,     /* the device reads memory */
+    TD_WATCH_WRITE = 1 << 1,    /* the device writes memory */
+};
+
+#define TD_WATCH_BYTES 64       /* of old and new content that are kept */
+
+/* One run of guest memory that a command accessed, or is about to. */
+typedef struct TdAccess {
+    uint64_t addr;
+    uint64_t len;
+    unsigned direction;         /* TD_WATCH_READ or TD_WATCH_WRITE */
+    int64_t lba;                /* of its first byte; -1: not from the media */
+    uint32_t block_size;
+    int32_t element;            /* index in the list; -1: HBA metadata */
+} TdAccess;
+
+/* What a watch saw; "last-watch-hit" to the user. */
+typedef struct TdWatchHit {
+    bool valid;
+    bool stop;                  /* the VM is to stop */
+    TdAccess access;            /* cut to the watched bytes */
+    uint64_t offset;            /* of access.addr in its element */
+    uint64_t seq;               /* the command's, in the trace */
+    char command[48];
+    uint32_t n_bytes;           /* of old and new */
+    bool old_known;
+    uint8_t old[TD_WATCH_BYTES];
+    uint8_t new[TD_WATCH_BYTES];
+} TdWatchHit;
+
+TdWatches *td_watches_new(void);
+void td_watches_free(TdWatches *w);
+
+/* True when there is anything to check: the only cost without a watch. */
+bool td_watches_any(const TdWatches *w);
+
+/*
+ * The first bytes of @access that a watch waits for: 1 and *@hit cut to them
+ * (addresses only), or 0. With @count the watch's hit count, and its "skip",
+ * go on.
+ */
+bool td_watches_match(TdWatches *w, const TdAccess *access, bool count,
+                      TdWatchHit *hit);
+
+/* Keep @hit as the last one. */
+void td_watches_set_last(TdWatches *w, const TdWatchHit *hit);
+
+/*
+ * The properties watch, unwatch, watches and last-watch-hit.
+ *
+ * watch:   ADDR+LEN[,r|w|rw][,lba=A[-B]][,skip=N][,log], rw when not said
+ * unwatch: ADDR+LEN, or "all"
+ */
+void td_watches_add_properties(Object *obj, TdWatches *w);
+
+#endif
