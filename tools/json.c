@@ -8,8 +8,12 @@
 #include <string.h>
 #include <yajl/yajl_gen.h>
 
+/* The pages of a huge transfer need not all be in memory at once. */
+#define PRINT_AT 65536
+
 struct json {
     yajl_gen gen;
+    bool pretty;
 };
 
 struct json *json_new(bool pretty)
@@ -19,6 +23,7 @@ struct json *json_new(bool pretty)
     j->gen = yajl_gen_alloc(NULL);
     if (!j->gen)
         g_error("out of memory");
+    j->pretty = pretty;
     yajl_gen_config(j->gen, yajl_gen_beautify, pretty);
     yajl_gen_config(j->gen, yajl_gen_indent_string, "  ");
     return j;
@@ -32,16 +37,21 @@ void json_free(struct json *j)
     g_free(j);
 }
 
-void json_end_document(struct json *j)
+static void print(struct json *j)
 {
     const unsigned char *text;
     size_t len;
 
     yajl_gen_get_buf(j->gen, &text, &len);
     fwrite(text, 1, len, stdout);
-    if (len && text[len - 1] != '\n')
-        putc('\n', stdout);
     yajl_gen_clear(j->gen);
+}
+
+void json_end_document(struct json *j)
+{
+    print(j);
+    if (!j->pretty) /* yajl ends a pretty one's line itself */
+        putc('\n', stdout);
     yajl_gen_reset(j->gen, NULL);
 }
 
@@ -52,7 +62,13 @@ void json_begin_object(struct json *j)
 
 void json_end_object(struct json *j)
 {
+    const unsigned char *text;
+    size_t len;
+
     yajl_gen_map_close(j->gen);
+    yajl_gen_get_buf(j->gen, &text, &len);
+    if (len >= PRINT_AT)
+        print(j);
 }
 
 void json_begin_array(struct json *j)

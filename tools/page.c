@@ -155,42 +155,49 @@ static void see_fis(struct history *h, struct touch touch, uint64_t addr, uint32
     print_touch(h, &touch);
 }
 
-/* Elements that continue each other in memory are one touch. */
-static void see_payload(struct history *h, const struct td_command *c, const struct touch *base)
+/* What element i touches; len 0: nothing. `at`: where it begins in the payload. */
+static struct touch element_touch(const struct history *h, const struct td_command *c, uint32_t i,
+                                  uint64_t at)
 {
+    const struct td_element *element = &c->submit.elements[i];
     uint32_t block_size = input_block_size(&h->in, c->submit.device);
-    struct touch touch = { 0 };
+    struct touch touch = { .len = 0 };
+    uint64_t skipped;
+
+    if (!clip(h, element->addr, element->len, &touch.offset, &touch.len, &skipped))
+        return touch;
+    touch.command = c;
+    touch.what = c->decoded.name;
+    touch.seq = c->seq;
+    touch.time_ns = command_time(c);
+    touch.device = command_device(c);
+    touch.direction = command_direction(c);
+    touch.payload = true;
+    touch.moved = moved_bytes(c, at + skipped, touch.len);
+    touch.has_lba = c->decoded.op != TD_OP_TRIM && (c->decoded.flags & TD_HAS_LBA);
+    touch.lba = c->decoded.lba + (at + skipped) / block_size;
+    touch.lba_offset = (uint32_t)((at + skipped) % block_size);
+    return touch;
+}
+
+/* Elements that continue each other in memory are one touch. */
+static void see_payload(struct history *h, const struct td_command *c)
+{
+    struct touch touch = { .len = 0 };
     uint64_t at = 0; /* in the payload */
 
     for (uint32_t i = 0; i < element_count(c); i++) {
-        const struct td_element *element = &c->submit.elements[i];
-        uint32_t offset, len;
-        uint64_t skipped;
+        struct touch next = element_touch(h, c, i, at);
 
-        if (clip(h, element->addr, element->len, &offset, &len, &skipped)) {
-            uint64_t start = at + skipped;
-
-            if (touch.len && touch.offset + touch.len == offset && skipped == 0) {
-                touch.len += len;
-                touch.moved += moved_bytes(c, start, len);
-            } else {
-                if (touch.len)
-                    print_touch(h, &touch);
-                touch = *base;
-                touch.payload = true;
-                touch.offset = offset;
-                touch.len = len;
-                touch.moved = moved_bytes(c, start, len);
-                touch.has_lba = c->decoded.op != TD_OP_TRIM &&
-                                (c->decoded.flags & TD_HAS_LBA) != 0;
-                touch.lba = c->decoded.lba + start / block_size;
-                touch.lba_offset = (uint32_t)(start % block_size);
-            }
-        } else if (touch.len) {
-            print_touch(h, &touch);
-            touch.len = 0;
+        if (touch.len && next.len && touch.offset + touch.len == next.offset) {
+            touch.len += next.len;
+            touch.moved += next.moved;
+        } else {
+            if (touch.len)
+                print_touch(h, &touch);
+            touch = next;
         }
-        at += element->len;
+        at += c->submit.elements[i].len;
     }
     if (touch.len)
         print_touch(h, &touch);
@@ -198,23 +205,20 @@ static void see_payload(struct history *h, const struct td_command *c, const str
 
 static void see_command(struct history *h, const struct td_command *c)
 {
-    struct touch base = {
-        .command = c,
-        .seq = c->seq,
-        .time_ns = command_time(c),
-        .device = command_device(c),
-        .direction = command_direction(c),
-    };
-
-    if (c->submit_known) {
-        base.what = c->decoded.name;
-        see_payload(h, c, &base);
-    }
+    see_payload(h, c);
     if (c->complete.status == TD_PENDING)
         return;
     for (uint32_t i = 0; i < c->complete.n_metadata; i++) {
-        base.what = td_metadata_name(c->complete.metadata[i].kind);
-        see_fis(h, base, c->complete.metadata[i].addr, c->complete.metadata[i].len);
+        const struct td_metadata *metadata = &c->complete.metadata[i];
+        const struct touch touch = {
+            .command = c,
+            .what = td_metadata_name(metadata->kind),
+            .seq = c->seq,
+            .time_ns = c->complete_ns,
+            .device = command_device(c),
+        };
+
+        see_fis(h, touch, metadata->addr, metadata->len);
     }
 }
 
