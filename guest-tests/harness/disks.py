@@ -22,9 +22,8 @@ HBAS = {
 
 
 def arguments(hba, image, options=None):
-    """QEMU's arguments for a disk; `options` of ours as a dictionary, None = control."""
+    """QEMU's arguments for a disk: with `options` ours, without QEMU's own."""
     drive = ["-drive", f"if=none,id=d0,file={image},format=raw"]
     if options is None:
         return drive + HBAS[hba].stock
-    text = ",".join(f"{name}={value}" for name, value in options.items())
-    return drive + [argument.format(options=text) for argument in HBAS[hba].ours]
+    return drive + [argument.format(options=options) for argument in HBAS[hba].ours]

@@ -69,7 +69,7 @@ class TellingGuest(Guest):
 
     def unexpected(self, view):
         for request in view.requests:
-            possible = (request.offset % 512 == 0 and
+            possible = (request.offset % view.block == 0 and
                         request.offset + request.length <= len(self.disk))
             if possible and request.error:
                 yield f"{request} failed with error {request.error}"

@@ -30,6 +30,7 @@ class View:
     about: dict  # what the guest said of itself
     complete: bool  # the end marker came
     problems: list
+    block: int = 512  # the disk's logical block size
 
 
 def from_dmaview(text):
@@ -44,6 +45,7 @@ def from_dmaview(text):
             continue
         if "begin" in said:
             view.about = said
+            view.block = said["queue"]["logical_block_size"]
         elif "end" in said:
             view.complete = said["requests"] == len(view.requests)
             if said["moved_pages"]:
@@ -60,7 +62,6 @@ def from_dmaview(text):
     return view
 
 
-BLOCK = 512
 OPS = {0x02: "read", 0x42: "read", 0x03: "write", 0x43: "write"}
 
 
@@ -75,8 +76,8 @@ def from_boot_sector(text):
                 int(word, 16) for word in line.split())
             address = segment * 16 + offset
             view.requests.append(Request(
-                len(view.requests) + 1, OPS[function], lba * BLOCK, count * BLOCK,
-                [(address, count * BLOCK)], crc, status,
+                len(view.requests) + 1, OPS[function], lba * view.block, count * view.block,
+                [(address, count * view.block)], crc, status,
                 # A PRD holds even addresses only: the BIOS uses a buffer of its own.
                 bounced=address % 2 == 1))
     return view
