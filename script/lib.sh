@@ -57,6 +57,17 @@ td_logged() {
     fi
 }
 
+# Write stdin to a file, unless it holds just that: its time stays. Fails when
+# it did.
+td_update_file() {
+    cat >"$1.new"
+    if cmp -s "$1.new" "$1"; then
+        rm "$1.new"
+        return 1
+    fi
+    mv "$1.new" "$1"
+}
+
 # ---- apt, with our own sources and lists ------------------------------------
 
 # The user's own mirror of the archive, or of the security archive.
@@ -76,7 +87,7 @@ td_mirror() {
             END { if (!found && other) print other }'
 }
 
-# Write the private apt configuration of a suite; print its path.
+# Write the private apt configuration of a suite.
 td_apt_config() {
     local suite=$1 dir=$TD_CACHE/apt/$1 mirror security signed
     mirror=$(td_mirror)
@@ -97,12 +108,10 @@ td_apt_config() {
                 echo "deb-src $signed $security $suite-security main"
             fi ;;
         esac
-    } >"$dir/sources.list.new"
-    cmp -s "$dir/sources.list.new" "$dir/sources.list" 2>/dev/null ||
-        rm -f "$dir/updated"
-    mv "$dir/sources.list.new" "$dir/sources.list"
-    : >"$dir/status"
-    cat >"$dir/apt.conf" <<CONF
+    } | { ! td_update_file "$dir/sources.list" || rm -f "$dir/updated"; }
+    # As if nothing were installed. A new file here makes apt slow.
+    [ -e "$dir/status" ] || : >"$dir/status"
+    td_update_file "$dir/apt.conf" <<CONF || true
 // The user's hooks are not for us.
 #clear APT::Update;
 #clear DPkg;
@@ -125,7 +134,6 @@ Acquire::Languages "none";
 Acquire::Retries "3";
 Acquire::IndexTargets::deb::DEP-11::DefaultEnabled "false";
 CONF
-    echo "$dir/apt.conf"
 }
 
 # Run an apt tool with a suite's private configuration.
@@ -155,7 +163,12 @@ td_apt_update() {
 # Make a suite ready for td_apt. Call it with the suite's lock held.
 td_apt_ready() {
     local dir=$TD_CACHE/apt/$1
-    td_apt_config "$1" >/dev/null
+    # Asking the user's apt for its mirror takes a second.
+    if [ ! -e "$dir/configured" ] || [ -n "$(find /etc/apt/sources.list* "${BASH_SOURCE[0]}" \
+        -newer "$dir/configured" 2>/dev/null)" ]; then
+        td_apt_config "$1"
+        touch "$dir/configured"
+    fi
     if [ ! -e "$dir/updated" ] ||
         [ -n "$(find "$dir/updated" -mmin +"$TD_INDEX_MINUTES")" ]; then
         td_apt_update "$1"
