@@ -22,6 +22,7 @@ enum {
     SUBMIT_PORT = 1 << 3,
     SUBMIT_RAW_LEN = 1 << 4,
     SUBMIT_ELEMENTS = 1 << 5,
+    SUBMIT_KNOWN = (1 << 6) - 1,
 };
 
 /* COMPLETE: the first varint. What is usual fits its first byte. */
@@ -295,6 +296,9 @@ static void decode_submit(struct td_decoder *decoder, struct td_cursor *c, struc
     unsigned protocol = what & SUBMIT_PROTOCOL;
     uint8_t *raw;
 
+    if (what & ~SUBMIT_KNOWN) {
+        c->bad = true;
+    }
     if (what & SUBMIT_DEVICE) {
         delta->device = td_read_varint32(c);
     }

@@ -1,0 +1,316 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""A second reader, written from tracedisk-format(5) alone.
+
+It must read random traces as libtracedisk does: where the two differ, the page
+or the library is wrong. Usage: test-format-page.py REFERENCE PAGE
+"""
+import os
+import re
+import struct
+import subprocess
+import sys
+import tempfile
+import zlib
+
+MAGIC = bytes.fromhex("895444540d0a1a0a")
+END = bytes.fromhex("895444454e440d0a")
+SLOT = 65536
+HEADER, DEVICE, SUBMIT, COMPLETE, EVENT, MARK, LOST = range(1, 8)
+DIGEST_SIZE = {0: 0, 1: 4, 2: 16}
+WRAP = 2**64
+
+
+class Cursor:
+    def __init__(self, data):
+        self.data, self.at = data, 0
+
+    def left(self):
+        return len(self.data) - self.at
+
+    def byte(self):
+        self.at += 1
+        return self.data[self.at - 1]
+
+    def varint(self):
+        value = shift = 0
+        while True:
+            byte = self.byte()
+            value |= (byte & 0x7F) << shift
+            if byte < 0x80:
+                assert value < WRAP
+                return value
+            shift += 7
+
+    def signed(self):
+        return unzigzag(self.varint())
+
+    def bytes(self, n):
+        assert n <= self.left()
+        self.at += n
+        return self.data[self.at - n : self.at]
+
+    def text(self):
+        return self.bytes(self.varint())
+
+    def pairs(self):
+        return [(self.text(), self.text()) for _ in range(self.varint())]
+
+
+def unzigzag(value):
+    return -(value + 1) // 2 if value & 1 else value // 2
+
+
+def words(*values):
+    """As reference.c prints them: numbers, and bytes in hexadecimal."""
+    return "".join(
+        f" {v.hex()}." if isinstance(v, bytes) else f" {v}" for v in values
+    )
+
+
+class Block:
+    """One block's records as (seq, line); the state is as on the page."""
+
+    def __init__(self, header, records, seen):
+        self.stream, self.seen = header["stream"], seen
+        self.seq, self.time = header["first_seq"] - 1, header["first_time"]
+        self.device = self.port = self.tag = 0
+        self.raw_len = {0: 20, 1: 10}
+        self.raw = {}
+        self.ata = (0x50, 0)
+        self.digest_kind = 2
+        self.template = []
+        self.metadata_addr = {}
+        self.event_addr = {}
+        self.cursor = Cursor(records)
+
+    def __iter__(self):
+        while self.cursor.left():
+            tag = self.cursor.varint()
+            body = Cursor(self.cursor.bytes(self.cursor.varint()))
+            step = body.varint() if tag & 1 else 1
+            self.seq += step
+            self.time = (self.time + body.signed()) % WRAP
+            ref = (self.seq - body.varint()) % WRAP if tag & 2 else None
+            kind = tag // 4
+            fields = self.fields(kind, body, ref)
+            while body.left():
+                body.varint()
+                body.bytes(body.varint())
+            seq = self.seq
+            if kind in (HEADER, DEVICE) and ref is not None:
+                assert step == 0
+                if ref in self.seen:
+                    continue
+                seq = ref
+            self.seen.add(seq)
+            yield seq, words(seq, self.time, self.stream, kind) + fields
+
+    def fields(self, kind, c, ref):
+        if kind == HEADER:
+            pairs = c.pairs()
+            return words(len(pairs), *sum(pairs, ()))
+        if kind == DEVICE:
+            numbers = [c.varint() for _ in range(6)]
+            texts = [c.text(), c.text()]
+            pairs = c.pairs()
+            return words(*numbers, *texts, len(pairs), *sum(pairs, ()))
+        if kind == SUBMIT:
+            return self.submit(c)
+        if kind == COMPLETE:
+            return self.complete(c, ref)
+        if kind == EVENT:
+            return self.event(c, ref)
+        assert kind in (MARK, LOST)
+        return words(c.varint(), c.text())
+
+    def submit(self, c):
+        what = c.byte()
+        protocol = what & 3
+        if what & 4:
+            self.device = c.varint()
+        if what & 8:
+            self.port = c.varint()
+        self.tag = (self.tag + c.signed()) % WRAP
+        if what & 16:
+            self.raw_len[protocol] = c.varint()
+        n = self.raw_len.get(protocol, 0)
+        mask = c.bytes((n + 7) // 8)
+        raw = bytearray(self.raw.get((protocol, n), bytes(n)))
+        for i in range(n):
+            if mask[i // 8] >> (i % 8) & 1:
+                raw[i] = c.byte()
+        if protocol < 2 and n <= 32:
+            self.raw[(protocol, n)] = bytes(raw)
+        elements = []
+        if what & 32:
+            count = c.varint()
+            elements = decode_elements(Cursor(c.bytes(c.varint())), count)
+        return words(self.device, protocol, self.port, self.tag, bytes(raw), *elements)
+
+    def complete(self, c, ref):
+        what = c.varint()
+        assert what < 1 << 16
+        if what & 1 << 6:
+            self.device = c.varint()
+        status = c.varint() if what & 3 == 3 else what & 3
+        moved = 0
+        if what & 1 << 2:
+            moved = 512 * c.varint() % WRAP
+        if what & 1 << 7:
+            moved = c.varint()
+        residual = c.varint() if what & 1 << 8 else 0
+        flags = c.varint() if what & 1 << 9 else 0
+        ata = (0, 0, 0)
+        if what & 1 << 3:
+            if what & 1 << 10:
+                self.ata = (c.byte(), c.byte())
+            ata = (1, *self.ata)
+        scsi = c.byte() if what & 1 << 14 else 0
+        sense = c.bytes(c.varint()) if what & 1 << 15 else b""
+        digest = (0, b"")
+        if what & 1 << 4:
+            if what & 1 << 11:
+                self.digest_kind = c.byte()
+            digest = (self.digest_kind, c.bytes(DIGEST_SIZE[self.digest_kind]))
+        after = (0, b"")
+        if what & 1 << 12:
+            kind = c.byte()
+            after = (kind, c.bytes(DIGEST_SIZE[kind]))
+        metadata = self.metadata(c, what & 1 << 13) if what & 1 << 5 else []
+        return words(self.device, ref, status, flags, moved, residual, *digest, *after, *ata,
+                     scsi, sense, *metadata)
+
+    def metadata(self, c, new):
+        if new:
+            self.template = [(c.varint(), c.varint()) for _ in range(c.varint())]
+        result = []
+        for kind, length in self.template:
+            addr = (self.metadata_addr.get(kind % 16, 0) + c.signed()) % WRAP
+            self.metadata_addr[kind % 16] = addr
+            result += [kind, length, addr]
+        return result
+
+    def event(self, c, ref):
+        kind = c.varint()
+        what = c.byte()
+        has = 0 if ref is None else 2
+        port = addr = length = value = 0
+        data = text = b""
+        if what & 16:
+            self.device = c.varint()
+        if what & 1:
+            has, port = has | 1, c.varint()
+        if what & 2:
+            addr = (self.event_addr.get(kind % 32, 0) + c.signed()) % WRAP
+            self.event_addr[kind % 32] = addr
+            has |= 4
+        if what & 4:
+            has, length = has | 8, c.varint()
+        if what & 8:
+            has, value = has | 16, c.varint()
+        if what & 32:
+            has, data = has | 32, c.bytes(c.varint())
+        if what & 64:
+            has, text = has | 64, c.text()
+        return words(kind, self.device, has, port, ref or 0, addr, length, value, data, text)
+
+
+def decode_elements(c, count):
+    page = flags = 0
+    length = 4096
+    result = []
+    for _ in range(count):
+        v = c.varint()
+        offset = 0
+        if v & 1:
+            page += unzigzag(v // 2)
+        else:
+            page += unzigzag(v // 16)
+            if v & 2:
+                offset = c.varint()
+            if v & 4:
+                w = c.varint()
+                length = 512 * (w // 2) if w & 1 else w // 2
+            if v & 8:
+                flags = c.varint()
+        result += [(4096 * page + offset) % WRAP, length, flags]
+    assert not c.left()
+    return result
+
+
+def read_blocks(data):
+    """(header, records) of every block; the trace must be sound and finished."""
+    at = 0
+    while data[at : at + 8] != END:
+        h = data[at : at + 64]
+        if h[:8] == bytes(8) and not any(data[at + SLOT // 2 : at + SLOT]):
+            at += SLOT
+            continue
+        assert h[:8] == MAGIC and zlib.crc32(h[:52]) == struct.unpack_from("<I", h, 52)[0]
+        major, _, header_len, codec = struct.unpack_from("<HHHB", h, 8)
+        capacity, stream, index, raw_len = struct.unpack_from("<IIII", h, 16)
+        first_seq, first_time = struct.unpack_from("<QQ", h, 32)
+        published, crc = struct.unpack_from("<II", h, 56)
+        assert major == 1
+        records = data[at + header_len : at + header_len + published]
+        assert zlib.crc32(records) == crc
+        if codec == 1:
+            records = zlib.decompress(records)
+            assert len(records) == raw_len
+        yield {"stream": stream, "index": index, "first_seq": first_seq,
+               "first_time": first_time}, records
+        at += capacity
+    assert at + 8 == len(data)
+
+
+def read_trace(data):
+    seen = set()
+    blocks = sorted(read_blocks(data), key=lambda b: b[0]["first_seq"])
+    records = [r for header, records in blocks for r in Block(header, records, seen)]
+    records.sort()
+    assert [seq for seq, _ in records] == list(range(1, len(records) + 1))
+    return [line for _, line in records]
+
+
+def page_example(page):
+    """The bytes of the page's example, up to the first that it leaves out."""
+    data = bytearray()
+    text = open(page, encoding="utf-8").read().split(".Sh EXAMPLES")[1]
+    for at, row in re.findall(r"^([0-9a-f]{2})  ((?:[0-9a-f]{2} )*[0-9a-f]{2})(?:  .*)?$",
+                              text, re.M):
+        assert int(at, 16) == len(data), f"offset {at} of the example is {len(data):02x}"
+        data += bytes.fromhex(row)
+    return bytes(data) + bytes(SLOT - len(data)) + END
+
+
+def compare(reference, path):
+    with open(path, "rb") as file:
+        ours = read_trace(file.read())
+    theirs = subprocess.run([reference, "print", path], check=True, capture_output=True,
+                            text=True).stdout.splitlines()
+    for a, b in zip(ours, theirs):
+        if a != b:
+            print(f"# page:    {a[:300]}\n# library: {b[:300]}")
+            return False
+    return len(ours) == len(theirs) and len(ours) > 0
+
+
+def main():
+    reference, page = sys.argv[1:]
+    seeds = range(1, 6)
+    print(f"1..{len(seeds) + 1}")
+    with tempfile.TemporaryDirectory() as folder:
+        path = os.path.join(folder, "trace.tdt")
+        for i in seeds:
+            subprocess.run([reference, "write", path, str(i)], check=True)
+            ok = compare(reference, path)
+            print(f"{'ok' if ok else 'not ok'} {i} - the page and the library agree, seed {i}")
+        with open(path, "wb") as file:
+            file.write(page_example(page))
+        ok = compare(reference, path)
+        print(f"{'ok' if ok else 'not ok'} {len(seeds) + 1} - the page's example is a trace")
+
+
+if __name__ == "__main__":
+    main()
