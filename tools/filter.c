@@ -302,7 +302,8 @@ static bool passes(struct filter *f, const struct input *in, const struct td_ite
     }
 }
 
-static bool say_missing(const struct input *in, const char *what, const char *name, GPtrArray *known)
+static bool say_missing(const struct input *in, const char *what, const char *name,
+                        GPtrArray *known)
 {
     g_autoptr(GString) list = g_string_new(NULL);
 

@@ -43,7 +43,22 @@ static void print_bar(uint64_t count, uint64_t most)
         fputs(output_is_utf8() ? "\xe2\x96\x88" : "#", stdout);
 }
 
-static void print_overview(const struct statistics *s)
+static void print_devices(const struct statistics *s, const struct input *in)
+{
+    for (guint i = 0; i < s->devices->len; i++) {
+        const struct td_device *d =
+            td_commands_device(in->commands, g_array_index(s->devices, uint32_t, i));
+        g_autofree char *name = printable(d->name);
+        g_autofree char *frontend = printable(d->frontend);
+        char size[HUMAN_MAX];
+
+        printf("  %-9s %s: %s, %s in blocks of %" PRIu32 "\n", "device", name, frontend,
+               human_bytes((double)d->blocks * d->logical_block_size, size),
+               d->logical_block_size);
+    }
+}
+
+static void print_overview(const struct statistics *s, const struct input *in)
 {
     uint64_t bytes = 0;
     char size[HUMAN_MAX], rate[HUMAN_MAX];
@@ -51,6 +66,7 @@ static void print_overview(const struct statistics *s)
     for (size_t i = 0; i < STAT_OPS; i++)
         bytes += s->operations[i].total_bytes;
     printf("%s%s%s\n", colour(COLOUR_BOLD), s->path, colour(COLOUR_NONE));
+    print_devices(s, in);
     printf("  commands  %" PRIu64 " (", s->commands);
     for (size_t i = 0, printed = 0; i < STAT_STATUSES; i++) {
         if (s->statuses[i] || i == 0)
@@ -265,7 +281,7 @@ static void print_throughput(const struct statistics *s)
 
 void stat_print_text(const struct statistics *s, const struct input *in)
 {
-    print_overview(s);
+    print_overview(s, in);
     if (s->commands) {
         print_operations(s);
         print_latencies(s);
@@ -399,6 +415,16 @@ static void json_throughput(struct json *j, const struct stat_throughput *t)
     json_end_object(j);
 }
 
+static void json_devices(struct json *j, const struct statistics *s, const struct input *in)
+{
+    json_key(j, "devices");
+    json_begin_array(j);
+    for (guint i = 0; i < s->devices->len; i++)
+        json_string(j, td_commands_device(in->commands,
+                                          g_array_index(s->devices, uint32_t, i))->name);
+    json_end_array(j);
+}
+
 void stat_print_json(const struct statistics *s, const struct input *in)
 {
     struct json *j = json_new(true);
@@ -406,6 +432,7 @@ void stat_print_json(const struct statistics *s, const struct input *in)
     json_begin_object(j);
     json_key_string(j, "type", "stat");
     json_key_string(j, "trace", s->path);
+    json_devices(j, s, in);
     json_key_uint(j, "commands", s->commands);
     json_key(j, "statuses");
     json_begin_object(j);

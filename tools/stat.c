@@ -166,12 +166,23 @@ static void count_command(struct statistics *s, const struct td_command *c)
         count_complete(s, op, c);
 }
 
+static void count_device(struct statistics *s, uint32_t id)
+{
+    for (guint i = 0; i < s->devices->len; i++) {
+        if (g_array_index(s->devices, uint32_t, i) == id)
+            return;
+    }
+    g_array_append_val(s->devices, id);
+}
+
 static void count_record(struct statistics *s, const struct td_record *record)
 {
     if (record->kind == TD_EVENT)
         count_key(s->events, td_event_name(record->event.type));
     else if (record->kind == TD_MARK)
         s->marks++;
+    else if (record->kind == TD_DEVICE)
+        count_device(s, record->device.id);
 }
 
 static gint by_count(gconstpointer a, gconstpointer b)
@@ -192,6 +203,7 @@ static struct statistics *statistics_new(const char *path)
     s->flags = g_array_new(FALSE, FALSE, sizeof(struct stat_count));
     s->errors = g_array_new(FALSE, FALSE, sizeof(struct stat_count));
     s->events = g_array_new(FALSE, FALSE, sizeof(struct stat_count));
+    s->devices = g_array_new(FALSE, FALSE, sizeof(uint32_t));
     s->next_lba = g_array_new(FALSE, TRUE, sizeof(uint64_t));
     return s;
 }
@@ -202,6 +214,7 @@ static void statistics_free(struct statistics *s)
     g_array_unref(s->flags);
     g_array_unref(s->errors);
     g_array_unref(s->events);
+    g_array_unref(s->devices);
     g_array_unref(s->next_lba);
     g_free(s);
 }

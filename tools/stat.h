@@ -49,6 +49,7 @@ struct statistics {
     bool has_time;
     uint64_t first_ns, last_ns;
     uint64_t marks;
+    GArray *devices; /* uint32_t: their numbers, each once */
     GArray *names;  /* struct stat_count: command names */
     GArray *flags;  /* "fua", "buffer-changed" … */
     GArray *errors; /* "error, sense 05/21/00" … */
