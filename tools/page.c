@@ -174,7 +174,8 @@ static struct touch element_touch(const struct history *h, const struct td_comma
     touch.direction = command_direction(c);
     touch.payload = true;
     touch.moved = moved_bytes(c, at + skipped, touch.len);
-    touch.has_lba = c->decoded.op != TD_OP_TRIM && (c->decoded.flags & TD_HAS_LBA);
+    touch.has_lba = (c->decoded.flags & TD_HAS_LBA) && c->decoded.op != TD_OP_TRIM &&
+                    (at + skipped) / block_size < c->decoded.blocks;
     touch.lba = c->decoded.lba + (at + skipped) / block_size;
     touch.lba_offset = (uint32_t)((at + skipped) % block_size);
     return touch;
