@@ -1,0 +1,38 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * tracedisk: what disk.c, transfer.c and guest-memory.c share
+ */
+#ifndef HW_TRACEDISK_DISK_INTERNAL_H
+#define HW_TRACEDISK_DISK_INTERNAL_H
+
+#include "disk.h"
+
+/* ---- guest-memory.c ---------------------------------------------------- */
+
+/* A place in the list, for walking it in pieces. */
+typedef struct TdListCursor {
+    uint32_t element;
+    uint64_t offset;            /* in that element */
+} TdListCursor;
+
+/*
+ * Map the first @bytes of the list into @t->iov; elements that touch are
+ * mapped as one. False, with nothing mapped, when it must go the slow way.
+ */
+bool td_list_map(TdTransfer *t, uint64_t bytes, DMADirection dir);
+/* @accessed: how many bytes, from the first on, were written or read. */
+void td_list_unmap(TdTransfer *t, DMADirection dir, uint64_t accessed);
+
+/* Copy between @buf and the next @bytes of the list. */
+void td_list_copy(TdTransfer *t, TdListCursor *at, uint8_t *buf,
+                  uint64_t bytes, DMADirection dir);
+
+/* ---- disk.c ------------------------------------------------------------ */
+
+/*
+ * Apply werror=/rerror= to a failed request. True: do it again (the user
+ * continued a VM that the error had stopped).
+ */
+bool coroutine_fn td_transfer_co_retry(TdTransfer *t, bool is_read, int *ret);
+
+#endif
