@@ -58,8 +58,6 @@ enum {
     EVENT_KNOWN = (1 << 7) - 1,
 };
 
-#define N_ELEMENTS(array) (sizeof(array) / sizeof((array)[0]))
-
 void td_delta_reset(struct td_delta *delta)
 {
     memset(delta, 0, sizeof(*delta));

@@ -273,8 +273,8 @@ struct td_writer_statistics {
 
 /*
  * Create a trace, mode 0600; an existing file is replaced, so keep it first.
- * options may be NULL. Fails with what open(2), posix_fallocate(3) and
- * mmap(2) fail with.
+ * options may be NULL. Fails with what open(2) and posix_fallocate(3) fail
+ * with; -EINVAL when path is something else than a file, as /dev/null.
  */
 int td_writer_create(const char *path, const struct td_writer_options *options,
                      struct td_writer **writer);

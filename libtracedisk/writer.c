@@ -3,7 +3,8 @@
  * Recording a trace.
  *
  * The file is allocated ahead, so that a full disk is an error code and never
- * a SIGBUS, and claimed in slots of TD_BLOCK_SIZE by moving `next` up. Each
+ * a SIGBUS (on file systems where posix_fallocate(3) keeps its promise, that
+ * is, not on btrfs or ZFS), and claimed in slots of TD_BLOCK_SIZE by moving `next` up. Each
  * stream maps its own block shared and writes records straight into it: once
  * the length is published a record is the kernel's, and survives the process.
  *
@@ -21,6 +22,7 @@
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <sys/mman.h>
+#include <sys/stat.h>
 #include <unistd.h>
 #include <zlib.h>
 
@@ -115,7 +117,8 @@ static int grow_locked(struct td_writer *w, uint64_t size)
     if (w->finished && pwrite(w->fd, zeros, sizeof(zeros), (off_t)next) == sizeof(zeros)) {
         w->finished = false;
     }
-    for (uint64_t ahead = w->ahead;; ahead = ahead / 2 / TD_BLOCK_SIZE * TD_BLOCK_SIZE) {
+    /* While the disk is full this is tried for every record: once, then. */
+    for (uint64_t ahead = w->full ? 0 : w->ahead;; ahead = ahead / 2 / TD_BLOCK_SIZE * TD_BLOCK_SIZE) {
         uint64_t end = next + size + ahead + w->reserve;
 
         if (end <= w->allocated || allocate(w->fd, w->allocated, end) == 0) {
@@ -495,8 +498,12 @@ int td_writer_create(const char *path, const struct td_writer_options *options,
                      struct td_writer **writer)
 {
     struct td_writer *w;
+    struct stat st;
     int fd, ret;
 
+    if (lstat(path, &st) == 0 && !S_ISREG(st.st_mode) && !S_ISLNK(st.st_mode)) {
+        return S_ISDIR(st.st_mode) ? -EISDIR : -EINVAL; /* /dev/null stays */
+    }
     /* Never cut a file short that another process may have mapped. */
     if (unlink(path) < 0 && errno != ENOENT) {
         return -errno;

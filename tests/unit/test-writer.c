@@ -98,6 +98,22 @@ static void test_file(void)
     td_writer_close(NULL);
 }
 
+/* What is no file is neither written to nor replaced. */
+static void test_no_file(void)
+{
+    char *path = temporary_path("fifo");
+    g_autofree char *folder = g_path_get_dirname(path);
+    struct td_writer *writer;
+    struct stat st;
+
+    g_assert_cmpint(mkfifo(path, 0600), ==, 0);
+    g_assert_cmpint(td_writer_create(path, NULL, &writer), ==, -EINVAL);
+    g_assert_cmpint(td_writer_create(folder, NULL, &writer), ==, -EISDIR);
+    g_assert_cmpint(stat(path, &st), ==, 0);
+    g_assert_true(S_ISFIFO(st.st_mode));
+    remove_temporary(path);
+}
+
 static void test_statistics(void)
 {
     char *path = temporary_path("statistics.tdt");
@@ -463,6 +479,7 @@ int main(int argc, char **argv)
 {
     g_test_init(&argc, &argv, NULL);
     g_test_add_func("/writer/file", test_file);
+    g_test_add_func("/writer/no-file", test_no_file);
     g_test_add_func("/writer/statistics", test_statistics);
     g_test_add_func("/writer/stream-again", test_stream_again);
     g_test_add_func("/writer/finish", test_finish);
