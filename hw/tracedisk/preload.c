@@ -83,7 +83,7 @@ static void print_running_version(void)
     }
 }
 
-__attribute__((constructor)) static void load_module(void)
+static void __attribute__((constructor)) load_module(void)
 {
     const char *path = getenv(MODULE_VARIABLE);
     const char *name;
