@@ -138,8 +138,7 @@ void ahci_port_reset(AhciPort *p)
         record_reset(p, "hba");
         ata_device_reset(&p->ata, true);
     }
-    /* HBA reset leaves PxCLB and PxFB alone [10.4.3]; power-on zeroes them
-       through the caller. */
+    /* HBA reset leaves PxCLB and PxFB alone [10.4.3]; power-on does not. */
     set_registers_to_reset(p);
 }
 

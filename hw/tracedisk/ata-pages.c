@@ -40,8 +40,7 @@ static void put_geometry(const AtaDevice *d, uint8_t *page)
 
     put_word(page, 1, MIN(cylinders, 16383));
     put_word(page, 3, 16);
-    /* Words 4 and 5 (bytes per track, per sector) are retired since ATA-2,
-       yet old drivers read them. */
+    /* Words 4 and 5 are retired since ATA-2, yet old drivers read them. */
     put_word(page, 4, 512 * 63);
     put_word(page, 5, 512);
     put_word(page, 6, 63);
@@ -87,8 +86,10 @@ static void put_features(const AtaDevice *d, uint8_t *page)
     put_word(page, 75, 31);             /* queue depth - 1 */
     put_word(page, 76, 0x8000 | 0x0100 | 0x000e); /* log DMA, NCQ, Gen1-3 */
     put_word(page, 80, 0x07f0);         /* ATA/ATAPI-4 to ACS-3 */
-    /* 82-84 supported, 85-87 enabled: NOP, look-ahead, write cache, power,
-       SMART; FLUSH CACHE (EXT), 48 bit; WWN, FUA, GPL */
+    /*
+     * 82-84 supported, 85-87 enabled: NOP, look-ahead, write cache, power,
+     * SMART; FLUSH CACHE (EXT), 48 bit; WWN, FUA, GPL
+     */
     put_word(page, 82, 0x4069);
     put_word(page, 83, 0x7400);
     put_word(page, 84, 0x4160);

@@ -107,8 +107,10 @@ static void bad_clear(AtaDevice *d, uint64_t lba, uint64_t blocks)
             continue;
         }
         d->bad[i] = d->bad[--d->n_bad];
-        /* At most one of the two is an additional entry; there is room for
-           it, or the far part reads as good again, which loses no data. */
+        /*
+         * At most one of the two is an additional entry; there is room for
+         * it, or the far part reads as good again, which loses no data.
+         */
         bad_add(d, r.lba, r.lba < lba ? lba - r.lba : 0);
         bad_add(d, end, r_end > end ? r_end - end : 0);
     }

@@ -97,7 +97,7 @@ bool ata_device_realize(AtaDevice *d, Error **errp);
 /* Power-on and COMRESET (hard) or SRST (soft) reset, ACS-3 7.1, SATA 3.x 11 */
 void ata_device_reset(AtaDevice *d, bool hard);
 
-/* The task file after a reset: signature and diagnostic code, ACS-3 Table 206 */
+/* The task file after a reset: signature, diagnostic code; ACS-3 Table 206 */
 AtaTaskFile ata_device_signature(void);
 
 /*
