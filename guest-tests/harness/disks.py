@@ -21,6 +21,30 @@ HBAS = {
 }
 
 
+def scsi(hba, *modules, before=()):
+    """A SCSI HBA; `before` is what it needs, such as a USB controller."""
+    return Hba(
+        ours=[*before, "-device", f"tracedisk,drive=d0,frontend=scsi,hba={hba},{{options}}"],
+        stock=[*before, "-device", f"{hba},id=hba",
+               "-device", "scsi-hd,drive=d0,bus=hba.0,wwn=0x5000c50012345678"],
+        modules=[*modules, "sd_mod"])
+
+
+XHCI = ["-device", "qemu-xhci"]
+
+HBAS |= {
+    "virtio-scsi": scsi("virtio-scsi-pci", "virtio_pci", "virtio_scsi"),
+    "megasas": scsi("megasas", "megaraid_sas"),
+    "megasas-gen2": scsi("megasas-gen2", "megaraid_sas"),
+    "mptsas": scsi("mptsas1068", "mptsas"),
+    "pvscsi": scsi("pvscsi", "vmw_pvscsi"),
+    "lsi": scsi("lsi53c895a", "sym53c8xx"),
+    "am53c974": scsi("am53c974", "am53c974"),
+    "usb-uas": scsi("usb-uas", "xhci_pci", "uas", before=XHCI),
+    "usb-bot": scsi("usb-bot", "xhci_pci", "usb_storage", before=XHCI),
+}
+
+
 def arguments(hba, image, options=None):
     """QEMU's arguments for a disk: with `options` ours, without QEMU's own."""
     drive = ["-drive", f"if=none,id=d0,file={image},format=raw"]

@@ -140,6 +140,9 @@ int coroutine_fn td_transfer_co_discard(TdTransfer *t, int64_t offset,
                                         int64_t bytes);
 int coroutine_fn td_transfer_co_zero(TdTransfer *t, int64_t offset,
                                      int64_t bytes, BdrvRequestFlags flags);
+/* Read @bytes at @offset for the device itself: no payload. */
+int coroutine_fn td_transfer_co_fetch(TdTransfer *t, int64_t offset, void *buf,
+                                      uint64_t bytes);
 /* Read @bytes at @offset and throw them away. */
 int coroutine_fn td_transfer_co_verify(TdTransfer *t, int64_t offset,
                                        uint64_t bytes);

@@ -229,6 +229,18 @@ int coroutine_fn td_transfer_co_zero(TdTransfer *t, int64_t offset,
     return ret;
 }
 
+int coroutine_fn td_transfer_co_fetch(TdTransfer *t, int64_t offset, void *buf,
+                                      uint64_t bytes)
+{
+    QEMUIOVector qiov = QEMU_IOVEC_INIT_BUF(qiov, buf, bytes);
+    int ret;
+
+    do {
+        ret = blk_co_preadv(t->disk->blk, offset, bytes, &qiov, 0);
+    } while (td_transfer_co_retry(t, true, &ret));
+    return ret;
+}
+
 int coroutine_fn td_transfer_co_verify(TdTransfer *t, int64_t offset,
                                        uint64_t bytes)
 {
@@ -238,11 +250,8 @@ int coroutine_fn td_transfer_co_verify(TdTransfer *t, int64_t offset,
 
     while (bytes && ret >= 0) {
         size_t n = MIN(bytes, BOUNCE_BYTES);
-        QEMUIOVector qiov = QEMU_IOVEC_INIT_BUF(qiov, buf, n);
 
-        do {
-            ret = blk_co_preadv(blk, offset, n, &qiov, 0);
-        } while (td_transfer_co_retry(t, true, &ret));
+        ret = td_transfer_co_fetch(t, offset, buf, n);
         offset += n;
         bytes -= n;
     }
