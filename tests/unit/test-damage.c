@@ -7,6 +7,7 @@
 #include <fcntl.h>
 #include <string.h>
 #include <unistd.h>
+#include <zlib.h>
 
 #include "maker.h"
 
@@ -337,6 +338,39 @@ static void test_malformed_records(void)
     remove_temporary(path);
 }
 
+/* Blocks with a right checksum that cannot be unpacked. */
+static void test_codec(void)
+{
+    g_autoptr(GRand) rand = g_rand_new_with_seed(52);
+    struct trace *t = new_trace();
+    struct told *told;
+
+    for (uint32_t i = 0; i < 5; i++) {
+        make_block(t, rand, 0, i, i == 1 ? 77 : TD_CODEC_NONE, 0);
+        if (i == 3) { /* says that it is compressed, and is not */
+            uint8_t *h = t->file->data + g_array_index(t->ends, struct extent, 3).from;
+
+            h[TD_AT_CODEC] = TD_CODEC_ZLIB;
+            td_set32(h + TD_AT_RAW_LEN, 1000);
+            td_set32(h + TD_AT_HEADER_CRC, (uint32_t)crc32(0, h, TD_AT_HEADER_CRC));
+        }
+    }
+    trace_end(t->file);
+    write_file(t->path, t->file->data, t->file->len);
+    told = read_damaged(t);
+    g_assert_cmpint(told->n_damages, ==, 2);
+    for (guint i = 0; i < 5; i++) {
+        struct extent *e = &g_array_index(t->ends, struct extent, i);
+
+        for (uint64_t seq = e->first; seq <= e->last; seq++) {
+            g_assert_cmpint(told->given[seq], ==, i % 2 == 0);
+            g_assert_cmpint(told->missing[seq], ==, i % 2 == 1);
+        }
+    }
+    free_told(told);
+    free_trace(t);
+}
+
 /* ---- The writer's own blocks ---- */
 
 static void put_extent(struct trace *t, struct extent *extent)
@@ -492,6 +526,7 @@ int main(int argc, char **argv)
     g_test_add_func("/damage/overwrite", test_overwrite);
     g_test_add_func("/damage/shift", test_shift);
     g_test_add_func("/damage/malformed-records", test_malformed_records);
+    g_test_add_func("/damage/codec", test_codec);
     g_test_add_func("/damage/real-blocks", test_real);
     g_test_add_func("/damage/repeats", test_repeats);
     return g_test_run();

@@ -24,23 +24,26 @@ static void check_trace(const char *path, GPtrArray *samples)
 {
     struct td_reader *reader = open_trace(path);
     struct td_record record;
+    uint64_t done, total;
 
     for (guint i = 0; i < samples->len; i++) {
         g_assert_cmpint(td_reader_next(reader, &record), ==, 1);
         sample_check(samples->pdata[i], &record);
     }
     g_assert_cmpint(td_reader_next(reader, &record), ==, 0);
+    td_reader_progress(reader, &done, &total);
+    g_assert_cmpuint(done, >, 0);
+    g_assert_cmpuint(done, <=, total);
     td_reader_close(reader);
 }
 
-static GByteArray *check_file(GByteArray *file, GPtrArray *samples)
+static void check_file(GByteArray *file, GPtrArray *samples)
 {
     char *path = temporary_path("made.tdt");
 
     write_file(path, file->data, file->len);
     check_trace(path, samples);
     remove_temporary(path);
-    return file;
 }
 
 /* ---- Varints, element lists ---- */
@@ -326,8 +329,9 @@ static void test_packed(void)
     g_autoptr(GRand) rand = g_rand_new_with_seed(7);
     g_autoptr(GPtrArray) samples = g_ptr_array_new_with_free_func(sample_free);
     g_autoptr(GByteArray) file = g_byte_array_new();
+    GByteArray *blocks[60];
 
-    for (uint32_t i = 0; i < 60; i++) {
+    for (uint32_t i = 0; i < G_N_ELEMENTS(blocks); i++) {
         struct block_maker *b = block_begin(i % 2, i / 2, samples->len + 1);
 
         b->codec = i % 3 ? TD_CODEC_ZLIB : TD_CODEC_NONE;
@@ -338,7 +342,15 @@ static void test_packed(void)
             g_ptr_array_add(samples, s);
             block_add(b, s, NULL, 0);
         }
-        block_end(b, file);
+        blocks[i] = g_byte_array_new();
+        block_end(b, blocks[i]);
+    }
+    for (gint32 n = G_N_ELEMENTS(blocks); n > 0; n--) {
+        gint32 i = g_rand_int_range(rand, 0, n);
+
+        g_byte_array_append(file, blocks[i]->data, blocks[i]->len);
+        g_byte_array_unref(blocks[i]);
+        blocks[i] = blocks[n - 1];
     }
     trace_end(file);
     check_file(file, samples);

@@ -408,6 +408,8 @@ static void test_kill(gconstpointer data)
 static void fill_disk(const char *folder, const char *ballast)
 {
     g_autofree char *path = g_build_filename(folder, "full.tdt", NULL);
+    g_autofree char *other = g_build_filename(folder, "other.tdt", NULL);
+    struct td_writer *other_writer;
     struct td_writer_options options = { .allocate_ahead = 1 << 20, .reserve = 4 * TD_BLOCK_SIZE };
     struct td_writer *writer = create(path, &options);
     struct td_stream *stream = open_stream(writer);
@@ -429,6 +431,8 @@ static void fill_disk(const char *folder, const char *ballast)
         refused += put_numbered(stream, 0, number + 1, NULL) == -ENOSPC;
     }
     g_assert_cmpuint(refused, ==, 1000);
+    g_assert_cmpint(td_writer_create(other, NULL, &other_writer), ==, -ENOSPC);
+    g_assert_false(g_file_test(other, G_FILE_TEST_EXISTS));
 
     g_assert_cmpint(g_unlink(ballast), ==, 0);
     for (int i = 0; i < 10000; i++) {
