@@ -92,14 +92,18 @@ static uint64_t round_up_to_slot(uint64_t bytes)
 
 /* ---- Space ---- */
 
-static int allocate(int fd, uint64_t from, uint64_t to)
+static bool allocate_up_to(struct td_writer *w, uint64_t end)
 {
-    int ret;
+    while (w->allocated < end) {
+        int ret = posix_fallocate(w->fd, (off_t)w->allocated, (off_t)(end - w->allocated));
 
-    do {
-        ret = posix_fallocate(fd, (off_t)from, (off_t)(to - from));
-    } while (ret == EINTR);
-    return -ret;
+        if (ret == 0) {
+            w->allocated = end;
+        } else if (ret != EINTR) {
+            return false;
+        }
+    }
+    return true;
 }
 
 /*
@@ -109,7 +113,7 @@ static int allocate(int fd, uint64_t from, uint64_t to)
 static int grow_locked(struct td_writer *w, uint64_t size)
 {
     static const uint8_t zeros[TD_MAGIC_LEN];
-    uint64_t next = atomic_load(&w->next);
+    uint64_t next = atomic_load(&w->next), ahead;
 
     if (next + size <= w->limit && !w->full) {
         return 0;
@@ -118,18 +122,14 @@ static int grow_locked(struct td_writer *w, uint64_t size)
         w->finished = false;
     }
     /* While the disk is full this is tried for every record: once, then. */
-    for (uint64_t ahead = w->full ? 0 : w->ahead;; ahead = ahead / 2 / TD_BLOCK_SIZE * TD_BLOCK_SIZE) {
-        uint64_t end = next + size + ahead + w->reserve;
-
-        if (end <= w->allocated || allocate(w->fd, w->allocated, end) == 0) {
-            w->allocated = end > w->allocated ? end : w->allocated;
-            atomic_store(&w->limit, w->allocated - w->reserve);
-            atomic_store(&w->full, false);
-            return 0;
-        }
-        if (!ahead) {
-            break;
-        }
+    ahead = w->full ? 0 : w->ahead;
+    while (!allocate_up_to(w, next + size + ahead + w->reserve) && ahead) {
+        ahead = ahead / 2 / TD_BLOCK_SIZE * TD_BLOCK_SIZE;
+    }
+    if (w->allocated >= next + size + ahead + w->reserve) {
+        atomic_store(&w->limit, w->allocated - w->reserve);
+        atomic_store(&w->full, false);
+        return 0;
     }
     atomic_store(&w->full, true);
     atomic_store(&w->limit, w->allocated);
