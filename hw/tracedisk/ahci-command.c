@@ -256,8 +256,8 @@ static void finish_unqueued(AhciSlot *s)
     uint32_t prdbc = cpu_to_le32(c->transfer.result.bytes);
     uint8_t fis[20];
 
-    dma_memory_write(bus(p), s->header_addr + CMD_HEADER_PRDBC, &prdbc,
-                     sizeof(prdbc), MEMTXATTRS_UNSPECIFIED);
+    td_dma_write(bus(p), s->header_addr + CMD_HEADER_PRDBC, &prdbc,
+                 sizeof(prdbc));
     if (c->drq_blocks) {
         /* The first DRQ block of a write comes without interrupt. */
         bool interrupt = c->data_in || c->drq_blocks > 1;
@@ -356,24 +356,44 @@ static void coroutine_fn run(void *opaque)
 
 /* ---- Issue ------------------------------------------------------------- */
 
+/* The disk forgets what it had; PxSACT goes on naming it [10.4.1]. */
+static void soft_reset_begin(AhciPort *p)
+{
+    p->ata.soft_reset = true;
+    if (p->running) {
+        td_recorder_guest_error(ahci_port_recorder(p), p->number,
+                                "software reset with commands in flight "
+                                "(slots 0x%08" PRIx32 ")", p->running);
+        td_disk_cancel_all(&p->ata.disk);
+        p->ci &= ~p->running;
+        p->running = 0;
+    }
+}
+
 /*
  * A FIS with the C bit clear writes the Device Control register: SRST set,
  * then clear, resets the disk [10.4.1]. Nothing is answered to the first.
+ * False when it has to wait.
  */
-static void device_control(AhciSlot *s)
+static bool device_control(AhciSlot *s)
 {
     AhciPort *p = s->port;
     bool srst = s->command.fis[FIS_H2D_CONTROL] & CONTROL_SRST;
 
+    if (srst && p->running && qemu_in_coroutine()) {
+        /* Another command's end brought us here: no place to cancel from. */
+        return false;
+    }
     p->ci &= ~(1u << s->number);
     if (srst) {
-        p->ata.soft_reset = true;
+        soft_reset_begin(p);
     } else if (p->ata.soft_reset) {
         td_recorder_port_event(ahci_port_recorder(p), TD_EVENT_RESET, p->number,
                                "software");
         ata_device_reset(&p->ata, false);
         ahci_port_send_signature(p);
     }
+    return true;
 }
 
 static void begin(AhciSlot *s)
@@ -440,8 +460,7 @@ static bool issue_slot(AhciPort *p, unsigned number)
         return false;
     }
     if (!(s->command.fis[1] & FIS_H2D_C)) {
-        device_control(s);
-        return true;
+        return device_control(s);
     }
     td_decode(TD_ATA, s->command.fis, ATA_FIS_LEN, &s->command.decoded);
     if (must_wait(p, s->command.decoded.flags & TD_QUEUED)) {

@@ -51,7 +51,8 @@ static void map_fis_area(AhciPort *p)
     len = address_space_cache_init(&p->fis_area,
                                    pci_get_address_space(&p->hba->parent_obj),
                                    p->fb, FIS_AREA_SIZE, true);
-    if (len < FIS_AREA_SIZE) {
+    /* Without ptr it is a device: our FISes could come back as our registers */
+    if (len < FIS_AREA_SIZE || !p->fis_area.ptr) {
         if (len > 0) {
             address_space_cache_destroy(&p->fis_area);
         }
@@ -218,9 +219,6 @@ static void write_cmd(AhciPort *p, uint32_t value)
     uint32_t on, off;
 
     p->cmd = (was & ~PX_CMD_WRITABLE) | (value & PX_CMD_WRITABLE);
-    if (!p->present) {
-        return;
-    }
     on = p->cmd & ~was;
     off = was & ~p->cmd;
     if (off & PX_CMD_ST) {

@@ -106,6 +106,10 @@ void td_disk_cancel_all(TdDisk *disk);
 /* True while a transfer writes to a region that is not RAM (see disk.c). */
 bool td_disk_in_device_dma(void);
 
+/* Write what is no command's data, with the same precaution. */
+MemTxResult td_dma_write(AddressSpace *as, uint64_t addr, const void *buf,
+                         uint64_t len);
+
 void td_transfer_init(TdTransfer *t, TdDisk *disk, AddressSpace *as);
 void td_transfer_destroy(TdTransfer *t);
 

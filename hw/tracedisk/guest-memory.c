@@ -22,6 +22,17 @@ bool td_disk_in_device_dma(void)
     return device_dma_depth > 0;
 }
 
+MemTxResult td_dma_write(AddressSpace *as, uint64_t addr, const void *buf,
+                         uint64_t len)
+{
+    MemTxResult result;
+
+    device_dma_depth++;
+    result = dma_memory_write(as, addr, buf, len, MEMTXATTRS_UNSPECIFIED);
+    device_dma_depth--;
+    return result;
+}
+
 /* ---- The list ---------------------------------------------------------- */
 
 void td_transfer_add_element(TdTransfer *t, uint64_t addr, uint32_t len)
