@@ -11,6 +11,7 @@ class Hba:
     ours: list  # QEMU's arguments; {options} stands for ours
     stock: list
     modules: list  # what Linux drives it with
+    flushes: bool = True  # does Linux's driver send the flushes it is asked for?
 
 
 HBAS = {
@@ -21,21 +22,22 @@ HBAS = {
 }
 
 
-def scsi(hba, *modules, before=()):
+def scsi(hba, *modules, before=(), flushes=True):
     """A SCSI HBA; `before` is what it needs, such as a USB controller."""
     return Hba(
         ours=[*before, "-device", f"tracedisk,drive=d0,frontend=scsi,hba={hba},{{options}}"],
         stock=[*before, "-device", f"{hba},id=hba",
                "-device", "scsi-hd,drive=d0,bus=hba.0,wwn=0x5000c50012345678"],
-        modules=[*modules, "sd_mod"])
+        modules=[*modules, "sd_mod"], flushes=flushes)
 
 
 XHCI = ["-device", "qemu-xhci"]
 
 HBAS |= {
     "virtio-scsi": scsi("virtio-scsi-pci", "virtio_pci", "virtio_scsi"),
-    "megasas": scsi("megasas", "megaraid_sas"),
-    "megasas-gen2": scsi("megasas-gen2", "megaraid_sas"),
+    # Linux leaves the cache of these to their firmware (megasas_queue_command_lck).
+    "megasas": scsi("megasas", "megaraid_sas", flushes=False),
+    "megasas-gen2": scsi("megasas-gen2", "megaraid_sas", flushes=False),
     "mptsas": scsi("mptsas1068", "mptsas"),
     "pvscsi": scsi("pvscsi", "vmw_pvscsi"),
     "lsi": scsi("lsi53c895a", "sym53c8xx"),

@@ -117,6 +117,8 @@ static void finish(void *opaque)
     scsi_req_unref(req);
 }
 
+static void step(ScsiRequest *c);
+
 /* ---- A running request ------------------------------------------------- */
 
 static void cancel_async(BlockAIOCB *acb)
@@ -126,7 +128,7 @@ static void cancel_async(BlockAIOCB *acb)
     td_transfer_cancel(&c->transfer);
     if (c->hba_has_turn) {
         c->hba_has_turn = false;
-        aio_co_enter(blk_get_aio_context(scsi_disk(c)->disk.blk), c->co);
+        step(c);
     }
 }
 
@@ -152,12 +154,35 @@ static void coroutine_fn run(void *opaque)
         }
         td_transfer_co_watch(&c->transfer, c->decoded.name);
     }
-    if (c->req.sg || c->req.cmd.mode == SCSI_XFER_NONE) {
+    c->finished = true;
+    if (c->req.sg) {
         finish(c);
-    } else {
-        /* These HBAs go on with work that does not belong in a coroutine. */
+    } else if (!c->entered) {
         aio_bh_schedule_oneshot(qemu_get_current_aio_context(), finish, c);
     }
+}
+
+/*
+ * HBAs without scatter-gather lists are told of data and completion outside of
+ * the coroutine, since what they go on with does not belong there; and at once
+ * if possible, since some take an answer that comes later for a disconnection
+ * (and the guest may not have allowed one).
+ */
+static void step(ScsiRequest *c)
+{
+    scsi_req_ref(&c->req);
+    c->entered = !c->req.sg;
+    qemu_coroutine_enter(c->co);
+    if (c->entered) {
+        c->entered = false;
+        if (c->finished) {
+            finish(c);
+        } else if (c->hba_has_turn && !c->first_turn_over) {
+            c->first_turn_over = true;
+            scsi_req_data(&c->req, c->piece);
+        }
+    }
+    scsi_req_unref(&c->req);
 }
 
 static void start(ScsiRequest *c)
@@ -165,8 +190,9 @@ static void start(ScsiRequest *c)
     c->req.aiocb = blk_aio_get(&request_aiocb_info, scsi_disk(c)->disk.blk,
                                request_aiocb_done, c);
     scsi_req_ref(&c->req);
+    c->finished = false;
     c->co = qemu_coroutine_create(run, c);
-    qemu_coroutine_enter(c->co);
+    step(c);
 }
 
 /* ---- Data -------------------------------------------------------------- */
@@ -176,6 +202,7 @@ static void give_turn_to_hba(void *opaque)
     ScsiRequest *c = opaque;
 
     if (c->hba_has_turn) {
+        c->first_turn_over = true;
         scsi_req_data(&c->req, c->piece);
     }
     scsi_req_unref(&c->req);
@@ -190,9 +217,11 @@ static bool coroutine_fn hba_turn(ScsiRequest *c, uint32_t bytes)
     c->piece = bytes;
     c->hba_has_turn = true;
     td_transfer_pause(&c->transfer);
-    scsi_req_ref(&c->req);
-    aio_bh_schedule_oneshot(qemu_get_current_aio_context(), give_turn_to_hba,
-                            c);
+    if (!c->entered || c->first_turn_over) {
+        scsi_req_ref(&c->req);
+        aio_bh_schedule_oneshot(qemu_get_current_aio_context(),
+                                give_turn_to_hba, c);
+    }
     qemu_coroutine_yield();
     return td_transfer_co_start(&c->transfer) == 0;
 }
@@ -401,7 +430,7 @@ static void continue_request(SCSIRequest *req)
 
     if (c->hba_has_turn) {
         c->hba_has_turn = false;
-        aio_co_enter(qemu_get_current_aio_context(), c->co);
+        step(c);
         return;
     }
     if (!c->transfer.active) {

@@ -83,8 +83,12 @@ typedef struct ScsiRequest {
 
     Coroutine *co;
     bool retry;                 /* the VM stopped for an error: do it again */
-    bool hba_has_turn;          /* it takes or fills this much: */
-    uint32_t piece;
+    /* An HBA without scatter-gather lists takes or fills a piece of buf. */
+    bool hba_has_turn;
+    bool first_turn_over;
+    uint32_t piece;             /* bytes */
+    bool finished;              /* run() is over */
+    bool entered;               /* by step(), which looks at what comes out */
 } ScsiRequest;
 
 #define SCSI_NO_ACTION 0xff
