@@ -29,6 +29,14 @@ static uint64_t disk_blocks, next_lba, span_blocks, issued, random_state;
 static uint32_t block_size;
 static bool writing;
 
+/*
+ * The LBAs of the commands seen to complete, the latest LOAD_SEEN of them, for
+ * whoever reads this memory after QEMU has died (tests/kill9).
+ */
+#define LOAD_SEEN 65536u
+extern volatile uint64_t load_seen_count, load_seen_lba[LOAD_SEEN];
+volatile uint64_t load_seen_count, load_seen_lba[LOAD_SEEN];
+
 /* ---- What to do next ---------------------------------------------------- */
 
 /* Knuth's MMIX generator; its high bits are good enough for a load. */
@@ -176,6 +184,8 @@ static void end(unsigned slot)
     } else {
         result->commands++;
         result->bytes += job->size;
+        load_seen_lba[load_seen_count % LOAD_SEEN] = job->lba;
+        load_seen_count++;
     }
 }
 
