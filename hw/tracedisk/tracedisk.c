@@ -231,7 +231,8 @@ static bool build_scsi(TraceDisk *s, Error **errp)
     if (!class || !object_class_dynamic_cast(class, TYPE_DEVICE) ||
         object_class_is_abstract(class)) {
         error_setg(errp, "hba=%s is not a device of this QEMU: use one of "
-                   "virtio-scsi-pci, megasas, mptsas1068, lsi53c895a …", type);
+                   "virtio-scsi-pci, megasas, mptsas1068, lsi53c895a …",
+                   type);
         return false;
     }
     s->hba = add_child(s, "hba-device", type);
