@@ -10,6 +10,7 @@
 #include "qemu/osdep.h"
 #include "compat.h"
 #include "qapi/qapi-commands-control.h"
+#include "hw/scsi/scsi.h"
 
 #define ADVICE "  to do:    build a module for this QEMU with script/build, " \
                "and start it with 'tracedisk run'\n"
@@ -26,6 +27,8 @@ static const TypeSizes expected_types[] = {
     { TYPE_DEVICE, sizeof(DeviceClass), sizeof(DeviceState) },
     { TYPE_BUS, sizeof(BusClass), sizeof(BusState) },
     { TYPE_PCI_DEVICE, sizeof(PCIDeviceClass), sizeof(PCIDevice) },
+    { TYPE_SCSI_BUS, sizeof(BusClass), sizeof(SCSIBus) },
+    { TYPE_SCSI_DEVICE, sizeof(SCSIDeviceClass), sizeof(SCSIDevice) },
     { TYPE_MEMORY_REGION, sizeof(MemoryRegionClass), sizeof(MemoryRegion) },
     { TYPE_MACHINE, sizeof(MachineClass), sizeof(MachineState) },
 };
