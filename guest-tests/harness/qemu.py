@@ -24,20 +24,27 @@ def run(arguments, directory, launcher=(), timeout=120, good=(0,)):
     (directory / "command").write_text(shlex.join(command) + "\n")
     log_path = directory / "qemu.log"
     with open(log_path, "wb") as log:
-        process = subprocess.Popen(command, cwd=directory, stdin=subprocess.DEVNULL,
-                                   stdout=log, stderr=log, start_new_session=True)
         try:
-            status = process.wait(timeout)
-        except subprocess.TimeoutExpired:
-            status = None
-        finally:
-            if process.poll() is None:
-                os.killpg(process.pid, signal.SIGKILL)
-                process.wait()
+            status = wait(command, directory, log, timeout)
+        except FileNotFoundError as error:
+            return [str(error)]
     if status in good:
         return []
     happened = f"ran longer than {timeout} s" if status is None else f"exited with {status}"
     return [f"QEMU {happened}", *tail(log_path), f"its command line is in {directory}/command"]
+
+
+def wait(command, directory, log, timeout):
+    """Run a command; returns its exit status, or None if it took too long."""
+    with subprocess.Popen(command, cwd=directory, stdin=subprocess.DEVNULL,
+                          stdout=log, stderr=log, start_new_session=True) as process:
+        try:
+            return process.wait(timeout)
+        except subprocess.TimeoutExpired:
+            return None
+        finally:
+            if process.poll() is None:
+                os.killpg(process.pid, signal.SIGKILL)
 
 
 def tail(path, lines=5):
