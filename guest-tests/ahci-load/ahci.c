@@ -249,7 +249,7 @@ static void take_from_firmware(volatile struct ahci_registers *regs)
     if (!(regs->cap2 & CAP2_BOH)) {
         return;
     }
-    /* 10.6.3: ask, wait 25 ms; a busy BIOS gets two seconds more. */
+    /* 3.1.11 (BOHC): ask, wait 25 ms; a busy BIOS gets two seconds more. */
     regs->bohc |= BOHC_OOS;
     wait_for(&regs->bohc, BOHC_BOS, 0, 25 * MS);
     if (regs->bohc & BOHC_BB) {

@@ -86,8 +86,8 @@ void ahci_prepare(struct ahci_port *port, unsigned slot,
                   const struct ahci_command *command);
 
 /*
- * Issue prepared slots, all at once. Queued and other commands never mix
- * (5.3.2.2): what is outstanding must be of the same sort.
+ * Issue prepared slots, all at once. Queued and other commands never mix: what
+ * is outstanding must be of the same sort (ACS-3, NCQ feature set).
  */
 void ahci_issue(struct ahci_port *port, uint32_t slots, bool queued);
 

@@ -1,12 +1,15 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* ATA commands as Register Host to Device FISes, and what IDENTIFY answers. */
+/*
+ * ATA commands (ACS-3, clause 7) as Register Host to Device FISes, and what
+ * IDENTIFY DEVICE answers.
+ */
 #ifndef ATA_H
 #define ATA_H
 
 #include <stdbool.h>
 #include <stdint.h>
 
-/* FIS types (SATA 3.x, 10.5.1). */
+/* FIS types (SATA 3.x, 10.5). */
 #define FIS_REGISTER_H2D 0x27
 #define FIS_REGISTER_D2H 0x34
 #define FIS_SET_DEVICE_BITS 0xa1
@@ -16,7 +19,7 @@
 #define ATA_STATUS_DRQ 0x08
 #define ATA_STATUS_BSY 0x80
 
-/* The logs that say which queued command failed (ACS-3, A.14). */
+/* The log that says which queued command failed (ACS-3, annex A). */
 #define ATA_LOG_NCQ_ERROR 0x10
 #define ATA_NCQ_ERROR_NQ 0x80 /* byte 0: the failed command was not queued */
 #define ATA_NCQ_ERROR_TAG 0x1f
@@ -47,20 +50,20 @@ struct ata_identity {
     char model[41];
 };
 
-/* READ or WRITE DMA EXT (ACS-3, 7.25 and 7.61). */
+/* READ or WRITE DMA EXT. */
 struct ata_fis ata_dma(bool write, uint64_t lba, uint32_t blocks);
 
-/* READ or WRITE FPDMA QUEUED (ACS-3, 7.26 and 7.63); the tag is the slot. */
+/* READ or WRITE FPDMA QUEUED; the tag is the slot. */
 struct ata_fis ata_queued(bool write, uint64_t lba, uint32_t blocks,
                           unsigned tag);
 
 struct ata_fis ata_identify(void);
 struct ata_fis ata_flush(void);
 
-/* One page of READ LOG EXT (ACS-3, 7.29). */
+/* READ LOG EXT of a log's first page. */
 struct ata_fis ata_read_log(uint8_t log);
 
-/* Decode the 256 words of IDENTIFY DEVICE (ACS-3, 7.16). */
+/* Decode the 256 words of IDENTIFY DEVICE. */
 void ata_decode_identity(const uint16_t *words, struct ata_identity *identity);
 
 #endif
