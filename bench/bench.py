@@ -17,9 +17,6 @@ import cases
 import measure
 import vm
 
-# Others may use this much of one core before a missed bar proves nothing.
-QUIET = 0.10
-
 
 def parse_arguments():
     p = argparse.ArgumentParser(
@@ -34,6 +31,9 @@ def parse_arguments():
     p.add_argument("--pairs", type=int, default=9, metavar="N",
                    help="pairs of runs of each case (default: 9)")
     p.add_argument("--seconds", type=int, default=2, help="length of a run (default: 2)")
+    p.add_argument("--patience", type=float, default=0, metavar="MINUTES",
+                   help="for so long, in each comparison, wait for a quiet machine and leave "
+                        "disturbed pairs out (default: 0)")
     p.add_argument("--quick", action="store_true", help="3 pairs of 1 second: a rough look")
     p.add_argument("--case", action="append", metavar="NAME",
                    help="only this case; may be a pattern, may be given again")
@@ -60,8 +60,9 @@ def chosen(patterns):
 class Bench:
     """What cases need: scratch files, the number of pairs, a line of progress."""
 
-    def __init__(self, folder, pairs, seconds):
-        self.folder, self.pairs, self.seconds = folder, pairs, seconds
+    def __init__(self, folder, arguments):
+        self.folder, self.pairs, self.seconds = folder, arguments.pairs, arguments.seconds
+        self.patience = 60 * arguments.patience
         self.case = ""
 
     def path(self, name):
@@ -113,7 +114,7 @@ def verdict(case, result):
         return "-"
     if case.bar.met(result.figure.median):
         return "met"
-    return "missed" if result.others.median <= QUIET else "missed, but not quiet"
+    return "missed" if result.others.median <= measure.QUIET else "missed, but not quiet"
 
 
 def number(x):
@@ -126,7 +127,7 @@ def print_row(case, result):
           f"{result.unit:6} {str(case.bar or '-'):15} {verdict(case, result)}")
     print(f"    {case.what}")
     print("    " + "; ".join(f"{k}: {v}" for k, v in result.details.items()))
-    if result.others.max > QUIET:
+    if result.others.max > measure.QUIET:
         print(f"    warning: other processes used {result.others.median:.2f} cores meanwhile, "
               f"at most {result.others.max:.2f}")
     sys.stdout.flush()
@@ -152,7 +153,7 @@ def main():
 
     found = chosen(a.case)
     folder = tempfile.mkdtemp(prefix="tracedisk-bench.", dir=a.scratch)
-    bench = Bench(folder, a.pairs, a.seconds)
+    bench = Bench(folder, a)
     about = machine(folder)
     report = {"machine": about, "pairs": a.pairs, "seconds": a.seconds, "cases": []}
     missed = trouble = False

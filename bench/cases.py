@@ -77,12 +77,13 @@ def pair(a, b, words):
 
 def compared(bench, a, b, words, seconds=None):
     c = measure.compare(a, b, f"{words} seconds={seconds or bench.seconds}", bench.pairs,
-                        bench.progress)
+                        bench.patience, bench.progress)
     bench.remove_traces()
     return Result("×", c.rate, {
         f"{a.name}": f"{c.a_rate:,.0f}/s, {c.a_cpu * 1e9:,.0f} ns CPU",
         f"{b.name}": f"{c.b_rate:,.0f}/s, {c.b_cpu * 1e9:,.0f} ns CPU",
         "CPU per command": f"{c.cpu.min:.2f} {c.cpu.median:.2f} {c.cpu.max:.2f} ×",
+        **({"disturbed pairs left out": c.disturbed} if c.disturbed else {}),
     }, c.others, c)
 
 
