@@ -1,0 +1,237 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""A QEMU with a tracedisk, told what to do by QMP, and its trace.
+
+What the tests of this folder share. A test is a function of one Vm factory; it
+passes if it returns. The guest is guest-tests/ahci-load, which keeps the disk
+busy, or nothing at all.
+"""
+import json
+import os
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+import traceback
+from pathlib import Path
+
+PATIENCE = 60  # seconds, for anything that must happen at all
+SHOWN = 12     # lines of what QEMU printed
+
+
+class Skip(Exception):
+    """A test cannot run here; says why."""
+
+
+def equal(found, expected, what):
+    if found != expected:
+        raise AssertionError(f"{what}: expected {expected}, found {found}")
+
+
+def true(condition, what):
+    if not condition:
+        raise AssertionError(what)
+
+
+def until(condition, what):
+    """Wait until the condition gives something; returns it."""
+    end = time.monotonic() + PATIENCE
+    while time.monotonic() < end:
+        found = condition()
+        if found:
+            return found
+        time.sleep(0.01)
+    raise AssertionError(f"waited {PATIENCE} s: {what}")
+
+
+class Bench:
+    """Where the programs are, and the folder of one test."""
+
+    def __init__(self, build, launcher, folder):
+        self.tool = build / "tools/tracedisk"
+        self.kernel = build / "guest-tests/ahci-load/ahci-load.elf"
+        self.launcher = launcher
+        self.folder = Path(folder)
+        self.vms = []
+
+    def disk(self, name="disk", size=64 << 20):
+        path = self.folder / name
+        with open(path, "wb") as image:
+            image.truncate(size)
+        return path
+
+    def start(self, *arguments, load=None):
+        """Start QEMU; with a load, the guest runs ahci-load with these words."""
+        vm = Vm(self, arguments, load, len(self.vms))
+        self.vms.append(vm)
+        vm.connect()
+        return vm
+
+    def fails(self, *arguments):
+        """Start a QEMU that must refuse to; returns what it said."""
+        vm = Vm(self, arguments, None, len(self.vms))
+        self.vms.append(vm)
+        status = vm.process.wait(PATIENCE)
+        equal(status, 1, f"QEMU's exit status ({vm.printed()})")
+        return vm.printed()
+
+    def trace(self, name="d0.tdt"):
+        return Trace(self.tool, self.folder / name)
+
+
+class Vm:
+    def __init__(self, bench, arguments, load, number):
+        self.folder = bench.folder
+        self.log = bench.folder / f"qemu{number}.log"
+        self.console = bench.folder / f"console{number}"
+        self.socket_path = bench.folder / f"qmp{number}"
+        self.events = []
+        guest = []
+        if load is not None:
+            guest = ["-debugcon", f"file:{self.console}", "-device", "isa-debug-exit",
+                     "-kernel", bench.kernel, "-append", load]
+        self.qmp = None
+        with open(self.log, "wb") as log:
+            self.process = subprocess.Popen(
+                [*bench.launcher, "-accel", "tcg", "-machine", "q35,sata=off", "-m", "128",
+                 "-nodefaults", "-display", "none", "-no-reboot",
+                 "-qmp", f"unix:{self.socket_path},server=on,wait=off", *guest, *arguments],
+                cwd=bench.folder, stdin=subprocess.DEVNULL, stdout=log, stderr=log)
+
+    def printed(self):
+        lines = self.log.read_text(errors="replace").splitlines()
+        return "\n".join(lines[-SHOWN:])
+
+    def connect(self):
+        connection = socket.socket(socket.AF_UNIX)
+
+        def try_once():
+            true(self.process.poll() is None, f"QEMU ended:\n{self.printed()}")
+            try:
+                connection.connect(str(self.socket_path))
+                return True
+            except OSError:
+                return False
+
+        until(try_once, "QEMU's monitor")
+        connection.settimeout(PATIENCE)
+        self.qmp = connection.makefile("rw", encoding="utf-8")
+        self.qmp.readline()
+        self.do("qmp_capabilities")
+
+    def do(self, command, **arguments):
+        """Run a QMP command; returns its answer, raises on an error."""
+        if arguments:
+            message = {"execute": command, "arguments": arguments}
+        else:
+            message = {"execute": command}
+        self.qmp.write(json.dumps(message) + "\n")
+        self.qmp.flush()
+        while True:
+            line = self.qmp.readline()
+            true(line, f"QEMU ended during {command}:\n{self.printed()}")
+            said = json.loads(line)
+            if "event" in said:
+                self.events.append(said["event"])
+            elif "error" in said:
+                raise AssertionError(f"{command}: {said['error']['desc']}")
+            else:
+                return said["return"]
+
+    def hmp(self, line):
+        return self.do("human-monitor-command", **{"command-line": line})
+
+    def get(self, name, path="/machine/peripheral/hba"):
+        return self.do("qom-get", path=path, property=name)
+
+    def set(self, name, value, path="/machine/peripheral/hba"):
+        self.do("qom-set", path=path, property=name, value=value)
+
+    def status(self):
+        return self.do("query-status")["status"]
+
+    def busy(self):
+        """Wait until the guest's load has begun."""
+        until(lambda: self.console.exists() and b"begin" in self.console.read_bytes(),
+              "the guest's load begins")
+
+    def wait(self):
+        """Wait for the guest's end: all must have gone well in it."""
+        status = self.process.wait(PATIENCE)
+        said = self.console.read_text(errors="replace")
+        equal(status, 1, f"the guest's exit status ({said} {self.printed()})")
+
+    def quit(self):
+        self.do("quit")
+        equal(self.process.wait(PATIENCE), 0, "QEMU's exit status")
+
+    def kill(self):
+        if self.process.poll() is None:
+            self.process.kill()
+        self.process.wait()
+
+
+class Trace:
+    """What `tracedisk dump --json` prints, sorted by type."""
+
+    def __init__(self, tool, path):
+        self.path = path
+        done = subprocess.run([tool, "dump", "--json", path], capture_output=True, text=True,
+                              check=False)
+        equal(done.returncode, 0, f"tracedisk dump ({done.stderr.strip()})")
+        self.items = [json.loads(line) for line in done.stdout.splitlines()]
+        self.commands = self.of("command")
+        self.marks = [mark["name"] for mark in self.of("mark")]
+
+    def of(self, kind):
+        return [item for item in self.items if item["type"] == kind]
+
+    def events(self, name):
+        return [event for event in self.of("event") if event["event"] == name]
+
+    def check_whole(self):
+        """Nothing is missing, and no command was left without an end."""
+        equal(self.of("lost") + self.of("damage"), [], "holes in the trace")
+        equal([c["seq"] for c in self.commands if c["status"] == "pending"], [],
+              "commands without an end")
+
+
+def in_tree(sanitize=False):
+    """The QEMU that is built in tree."""
+    script = Path(__file__).resolve().parents[2] / "script/qemu-tree"
+    done = subprocess.run([script, *(["--sanitize"] if sanitize else [])], check=True,
+                          stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
+    return Path(done.stdout.strip())
+
+
+def main(*tests):
+    """argv: stock or tree, the build folder, names of tests (default: all)."""
+    kind, build = sys.argv[1], Path(sys.argv[2]).resolve()
+    if kind == "tree":
+        launcher = [in_tree() / "qemu-system-x86_64"]
+    else:
+        qemu = os.environ.get("QEMU", "qemu-system-x86_64")
+        launcher = [build / "tools/tracedisk", "run", "--", qemu]
+    wanted = sys.argv[3:]
+    failed = 0
+    chosen = [t for t in tests if not wanted or t.__name__ in wanted]
+    print(f"1..{len(chosen)}", flush=True)
+    for number, test in enumerate(chosen, 1):
+        name = f"{kind}: " + test.__name__.removeprefix("test_").replace("_", " ")
+        with tempfile.TemporaryDirectory(prefix="tracedisk-device-") as folder:
+            bench = Bench(build, launcher, folder)
+            try:
+                test(bench)
+                print(f"ok {number} - {name}", flush=True)
+            except Skip as reason:
+                print(f"ok {number} - {name} # SKIP {reason}", flush=True)
+            except Exception:  # whatever it is, the next test shall run
+                failed = 1
+                print(f"not ok {number} - {name}")
+                for line in traceback.format_exc().splitlines():
+                    print(f"# {line[:500]}", flush=True)
+                print(f"# repeat it: {sys.argv[0]} {kind} {sys.argv[2]} {test.__name__}")
+            finally:
+                for vm in bench.vms:
+                    vm.kill()
+    sys.exit(failed)
