@@ -178,7 +178,8 @@ class Trace:
         self.path = path
         done = subprocess.run([tool, "dump", "--json", path], capture_output=True, text=True,
                               check=False)
-        equal(done.returncode, 0, f"tracedisk dump ({done.stderr.strip()})")
+        # 1: something is missing; the tests look for themselves what.
+        true(done.returncode in (0, 1), f"tracedisk dump ({done.stderr.strip()})")
         self.items = [json.loads(line) for line in done.stdout.splitlines()]
         self.commands = self.of("command")
         self.marks = [mark["name"] for mark in self.of("mark")]
