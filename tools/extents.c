@@ -1,0 +1,87 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Block ranges of a device, disjoint and in order, each with a value. */
+#include "extents.h"
+
+struct extents {
+    GTree *tree; /* by first; disjoint, so the order of first is that of end */
+};
+
+static gint compare_first(gconstpointer a, gconstpointer b, gpointer data)
+{
+    const struct extent *x = a, *y = b;
+
+    (void)data;
+    return (x->first > y->first) - (x->first < y->first);
+}
+
+struct extents *extents_new(void)
+{
+    struct extents *e = g_new0(struct extents, 1);
+
+    e->tree = g_tree_new_full(compare_first, NULL, g_free, NULL);
+    return e;
+}
+
+void extents_free(struct extents *e)
+{
+    if (!e)
+        return;
+    g_tree_unref(e->tree);
+    g_free(e);
+}
+
+/* The first extent that ends behind a block; NULL if there is none. */
+static const struct extent *first_behind(const struct extents *e, uint64_t block)
+{
+    const struct extent key = { .first = block };
+    GTreeNode *node = g_tree_upper_bound(e->tree, &key);
+    GTreeNode *before = node ? g_tree_node_previous(node) : g_tree_node_last(e->tree);
+
+    if (before && ((const struct extent *)g_tree_node_key(before))->end > block)
+        node = before;
+    return node ? g_tree_node_key(node) : NULL;
+}
+
+void extents_drop(struct extents *e, uint64_t first, uint64_t end)
+{
+    const struct extent *x;
+
+    while ((x = first_behind(e, first)) && x->first < end)
+        g_tree_remove(e->tree, x);
+}
+
+void extents_put(struct extents *e, const struct extent *extent)
+{
+    extents_drop(e, extent->first, extent->end);
+    g_tree_insert(e->tree, g_memdup2(extent, sizeof(*extent)), NULL);
+}
+
+const struct extent *extents_find(const struct extents *e, uint64_t first, uint64_t end)
+{
+    const struct extent *x = first_behind(e, first);
+
+    return x && x->first == first && x->end == end ? x : NULL;
+}
+
+void extents_join(struct extents *e, uint64_t first, uint64_t end)
+{
+    struct extent whole = { .first = first, .end = end };
+    const struct extent *x;
+
+    /* Neighbours, which end at `first` or begin at `end`, join as well. */
+    while ((x = first_behind(e, first ? first - 1 : 0)) && x->first <= end) {
+        whole.first = MIN(whole.first, x->first);
+        whole.end = MAX(whole.end, x->end);
+        g_tree_remove(e->tree, x);
+    }
+    extents_put(e, &whole);
+}
+
+bool extents_find_hole(const struct extents *e, uint64_t first, uint64_t end, uint64_t *hole)
+{
+    const struct extent *x = first_behind(e, first);
+
+    *hole = x && x->first <= first ? x->end : first;
+    /* Joined extents never touch: behind one there is a hole. */
+    return *hole < end;
+}
