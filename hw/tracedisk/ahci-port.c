@@ -328,6 +328,9 @@ void ahci_port_write(AhciPort *p, hwaddr offset, uint32_t value)
         }
         break;
     case PX_CI:
+        if (!value) {
+            break;              /* only ones count; GRUB writes 0 while stopped */
+        }
         if (!(p->cmd & PX_CMD_ST)) {
             td_recorder_guest_error(ahci_port_recorder(p), p->number,
                                     "PxCI written while PxCMD.ST is clear");
