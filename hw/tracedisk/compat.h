@@ -48,9 +48,11 @@
 #endif
 #if __has_include("qobject/qdict.h")
 #include "qobject/qdict.h"
+#include "qobject/qlist.h"
 #include "qobject/qstring.h"
 #else
 #include "qapi/qmp/qdict.h"
+#include "qapi/qmp/qlist.h"
 #include "qapi/qmp/qstring.h"
 #endif
 

@@ -15,47 +15,80 @@ static unsigned direction_of(const TdTransfer *t)
     return t->dir == DMA_DIRECTION_FROM_DEVICE ? TD_WATCH_WRITE : TD_WATCH_READ;
 }
 
+static int64_t lba_at(const TdTransfer *t, uint64_t payload_offset)
+{
+    return t->media_offset < 0 ? -1 :
+           (t->media_offset + payload_offset) / t->disk->block_size;
+}
+
 /*
- * The first watched bytes among the first @bytes of the list. @hit's offset
- * is in its element.
+ * What memory holds in the end is the work of the last element there: name
+ * that one if a driver lets several elements overlap. @done: of the payload,
+ * where element @i begins.
+ */
+static void find_last_writer(TdTransfer *t, uint32_t i, uint64_t done,
+                             uint64_t bytes, TdWatchHit *hit)
+{
+    for (; i < t->n_elements && done < bytes; i++) {
+        uint64_t addr = t->elements[i].addr;
+        uint64_t len = MIN(t->elements[i].len, bytes - done);
+
+        if (addr <= hit->access.addr && hit->access.addr - addr < len) {
+            hit->earlier_element = hit->access.element;
+            hit->access.element = i;
+            hit->offset = hit->access.addr - addr;
+            hit->access.len = MIN(hit->access.len, len - hit->offset);
+            hit->access.lba = lba_at(t, done + hit->offset);
+        }
+        done += len;
+    }
+}
+
+/*
+ * The first watched bytes among the first @bytes of the list, and who wrote
+ * them. @hit's offset is in its element.
  */
 static bool find_in_list(TdTransfer *t, uint64_t bytes, bool count,
-                         TdWatchHit *hit)
+                         uint64_t command, TdWatchHit *hit)
 {
+    TdWatchHit found;
     uint64_t done = 0;
 
-    for (uint32_t i = 0; i < t->n_elements && done < bytes; i++) {
+    hit->access.len = 0;
+    hit->stop = false;
+    for (uint32_t i = 0; i < t->n_elements && done < bytes && !hit->stop; i++) {
         TdAccess access = {
             .addr = t->elements[i].addr,
             .len = MIN(t->elements[i].len, bytes - done),
             .direction = direction_of(t),
-            .lba = -1,
+            .lba = lba_at(t, done),
             .block_size = t->disk->block_size,
             .element = i,
+            .command = command,
         };
 
-        if (t->media_offset >= 0) {
-            access.lba = (t->media_offset + done) / t->disk->block_size;
-        }
-        if (td_watches_match(t->disk->watches, &access, count, hit)) {
-            if (t->media_offset >= 0) {
-                hit->access.lba = (t->media_offset + done + hit->offset) /
-                                  t->disk->block_size;
+        if (access.len &&
+            td_watches_match(t->disk->watches, &access, count, &found) &&
+            (found.stop || !hit->access.len)) {
+            *hit = found;
+            hit->access.lba = lba_at(t, done + hit->offset);
+            if (access.direction == TD_WATCH_WRITE) {
+                find_last_writer(t, i + 1, done + access.len, bytes, hit);
             }
-            return true;
         }
         done += access.len;
     }
-    return false;
+    return hit->access.len;
 }
 
-static bool find_in_metadata(TdTransfer *t, TdWatchHit *hit)
+static bool find_in_metadata(TdTransfer *t, uint64_t command, TdWatchHit *hit)
 {
     for (uint32_t i = 0; i < t->result.n_metadata; i++) {
         const struct td_metadata *m = &t->result.metadata[i];
         TdAccess access = {
             .addr = m->addr, .len = m->len, .direction = TD_WATCH_WRITE,
             .lba = -1, .block_size = t->disk->block_size, .element = -1,
+            .command = command,
         };
 
         if (td_watches_match(t->disk->watches, &access, true, hit)) {
@@ -82,7 +115,7 @@ void td_transfer_before_data(TdTransfer *t, DMADirection dir,
     t->media_offset = media_offset;
     t->old_len = 0;
     if (likely(!t->disk->watches || !td_watches_any(t->disk->watches)) ||
-        !find_in_list(t, bytes, false, &hit)) {
+        !find_in_list(t, bytes, false, 0, &hit)) {
         return;
     }
     hit.n_bytes = MIN(hit.access.len, TD_WATCH_BYTES);
@@ -108,14 +141,16 @@ static void record_hit(TdTransfer *t, const TdWatchHit *hit)
 int coroutine_fn td_transfer_co_watch(TdTransfer *t, const char *command)
 {
     TdWatches *watches = t->disk->watches;
+    uint64_t number;
     TdWatchHit hit;
 
     if (likely(!watches || !td_watches_any(watches))) {
         return 0;
     }
-    if (find_in_list(t, t->result.bytes, true, &hit)) {
+    number = td_watches_command(watches);
+    if (find_in_list(t, t->result.bytes, true, number, &hit)) {
         pstrcpy(hit.command, sizeof(hit.command), command);
-    } else if (!find_in_metadata(t, &hit)) {
+    } else if (!find_in_metadata(t, number, &hit)) {
         return 0;
     }
     hit.seq = t->seq;
@@ -130,6 +165,6 @@ int coroutine_fn td_transfer_co_watch(TdTransfer *t, const char *command)
         hit.n_bytes = 0;        /* the FIS is written after the completion */
     }
     record_hit(t, &hit);
-    td_watches_set_last(watches, &hit);
+    td_watches_add_hit(watches, &hit);
     return hit.stop ? td_transfer_co_stop_vm(t, RUN_STATE_DEBUG) : 0;
 }

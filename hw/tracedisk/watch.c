@@ -20,14 +20,17 @@ typedef struct Watch {
     bool has_lba;
     uint64_t first_lba, last_lba;
     uint64_t skip;              /* hits to let pass first */
-    uint64_t hits;
+    uint64_t hits;              /* commands */
+    uint64_t last_command;      /* the one that was counted last */
 } Watch;
 
 struct TdWatches {
     QemuMutex lock;
     GArray *sorted;             /* of Watch */
     bool any;                   /* atomic */
-    TdWatchHit last;
+    uint64_t commands;
+    uint64_t n_hits;            /* the last of them, by number, in: */
+    TdWatchHit hits[TD_WATCH_HITS];
 };
 
 TdWatches *td_watches_new(void)
@@ -116,6 +119,24 @@ static bool accepts(const Watch *watch, const TdAccess *access)
            access->lba + last / access->block_size >= watch->first_lba;
 }
 
+uint64_t td_watches_command(TdWatches *w)
+{
+    QEMU_LOCK_GUARD(&w->lock);
+    return ++w->commands;
+}
+
+/* Is @access the hit that @watch does not let pass any more? */
+static bool is_due(Watch *watch, const TdAccess *access, bool count)
+{
+    uint64_t hits = watch->hits + (watch->last_command != access->command);
+
+    if (count) {
+        watch->hits = hits;
+        watch->last_command = access->command;
+    }
+    return hits > watch->skip;
+}
+
 bool td_watches_match(TdWatches *w, const TdAccess *access, bool count,
                       TdWatchHit *hit)
 {
@@ -132,15 +153,16 @@ bool td_watches_match(TdWatches *w, const TdAccess *access, bool count,
         if (watch->end <= access->addr || !accepts(watch, access)) {
             continue;
         }
-        watch->hits += count;
-        if (!count || watch->hits > watch->skip) {
+        if (is_due(watch, access, count) &&
+            (!found || found->log_only || !watch->log_only)) {
             found = watch;      /* the lowest address wins */
         }
     }
     if (!found) {
         return false;
     }
-    *hit = (TdWatchHit) { .access = *access, .stop = !found->log_only };
+    *hit = (TdWatchHit) { .access = *access, .stop = !found->log_only,
+                          .earlier_element = -1 };
     hit->access.addr = MAX(found->addr, access->addr);
     hit->offset = hit->access.addr - access->addr;
     hit->access.len = MIN(found->end, access->addr + access->len) -
@@ -151,11 +173,11 @@ bool td_watches_match(TdWatches *w, const TdAccess *access, bool count,
     return true;
 }
 
-void td_watches_set_last(TdWatches *w, const TdWatchHit *hit)
+void td_watches_add_hit(TdWatches *w, TdWatchHit *hit)
 {
     QEMU_LOCK_GUARD(&w->lock);
-    w->last = *hit;
-    w->last.valid = true;
+    hit->number = ++w->n_hits;
+    w->hits[hit->number % TD_WATCH_HITS] = *hit;
 }
 
 /* ---- Parsing ----------------------------------------------------------- */
@@ -319,57 +341,76 @@ static void prop_watches(Object *obj, Visitor *v, const char *name,
     visit_type_str(v, name, &text, errp);
 }
 
-static bool visit_hex(Visitor *v, const char *name, const uint8_t *bytes,
-                      uint32_t n, Error **errp)
+static void put_hex(QDict *dict, const char *name, const uint8_t *bytes,
+                    uint32_t n)
 {
     g_autoptr(GString) hex = g_string_new(NULL);
-    char *text;
 
     for (uint32_t i = 0; i < n; i++) {
         g_string_append_printf(hex, "%02x", bytes[i]);
     }
-    text = hex->str;
-    return visit_type_str(v, name, &text, errp);
+    qdict_put_str(dict, name, hex->str);
 }
 
-static void visit_hit(Visitor *v, TdWatchHit *hit, Error **errp)
+static QDict *hit_to_dict(const TdWatchHit *hit)
 {
-    char *direction = (char *)(hit->access.direction == TD_WATCH_WRITE ?
-                               "write" : "read");
-    char *command = hit->command;
-    int64_t element = hit->access.element;
+    const TdAccess *access = &hit->access;
+    QDict *dict = qdict_new();
 
-    if (visit_type_uint64(v, "addr", &hit->access.addr, errp) &&
-        visit_type_uint64(v, "len", &hit->access.len, errp) &&
-        visit_type_str(v, "direction", &direction, errp) &&
-        visit_type_str(v, "command", &command, errp) &&
-        visit_type_uint64(v, "seq", &hit->seq, errp) &&
-        visit_type_int64(v, "lba", &hit->access.lba, errp) &&
-        visit_type_int64(v, "element", &element, errp) &&
-        visit_type_uint64(v, "offset", &hit->offset, errp) &&
-        (!hit->old_known ||
-         visit_hex(v, "old", hit->old, hit->n_bytes, errp)) &&
-        visit_hex(v, "new", hit->new, hit->n_bytes, errp)) {
-        visit_check_struct(v, errp);
+    if (!hit->number) {
+        return dict;
     }
+    qdict_put_int(dict, "number", hit->number);
+    qdict_put_bool(dict, "stop", hit->stop);
+    qdict_put_int(dict, "addr", access->addr);
+    qdict_put_int(dict, "len", access->len);
+    qdict_put_str(dict, "direction",
+                  access->direction == TD_WATCH_WRITE ? "write" : "read");
+    qdict_put_str(dict, "command", hit->command);
+    qdict_put_int(dict, "seq", hit->seq);
+    qdict_put_int(dict, "lba", access->lba);
+    qdict_put_int(dict, "element", access->element);
+    qdict_put_int(dict, "offset", hit->offset);
+    if (hit->earlier_element >= 0) {
+        qdict_put_int(dict, "earlier-element", hit->earlier_element);
+    }
+    if (hit->old_known) {
+        put_hex(dict, "old", hit->old, hit->n_bytes);
+    }
+    put_hex(dict, "new", hit->new, hit->n_bytes);
+    return dict;
 }
 
 static void prop_last_hit(Object *obj, Visitor *v, const char *name,
                           void *opaque, Error **errp)
 {
     TdWatches *w = opaque;
-    TdWatchHit hit;
+    QObject *value;
 
     WITH_QEMU_LOCK_GUARD(&w->lock) {
-        hit = w->last;
+        value = QOBJECT(hit_to_dict(&w->hits[w->n_hits % TD_WATCH_HITS]));
     }
-    if (!visit_start_struct(v, name, NULL, 0, errp)) {
-        return;
+    visit_type_any(v, name, &value, errp);
+    qobject_unref(value);
+}
+
+/* Oldest first. */
+static void prop_hits(Object *obj, Visitor *v, const char *name, void *opaque,
+                      Error **errp)
+{
+    TdWatches *w = opaque;
+    QList *list = qlist_new();
+    QObject *value = QOBJECT(list);
+
+    WITH_QEMU_LOCK_GUARD(&w->lock) {
+        uint64_t kept = MIN(w->n_hits, TD_WATCH_HITS);
+
+        for (uint64_t i = w->n_hits - kept + 1; i <= w->n_hits; i++) {
+            qlist_append(list, hit_to_dict(&w->hits[i % TD_WATCH_HITS]));
+        }
     }
-    if (hit.valid) {
-        visit_hit(v, &hit, errp);
-    }
-    visit_end_struct(v, NULL);
+    visit_type_any(v, name, &value, errp);
+    qobject_unref(value);
 }
 
 void td_watches_add_properties(Object *obj, TdWatches *w)
@@ -379,4 +420,6 @@ void td_watches_add_properties(Object *obj, TdWatches *w)
     object_property_add(obj, "watches", "string", prop_watches, NULL, NULL, w);
     object_property_add(obj, "last-watch-hit", "TdWatchHit", prop_last_hit,
                         NULL, NULL, w);
+    object_property_add(obj, "watch-hits", "TdWatchHitList", prop_hits, NULL,
+                        NULL, w);
 }

@@ -28,14 +28,16 @@ typedef struct TdAccess {
     int64_t lba;                /* of its first byte; -1: not from the media */
     uint32_t block_size;
     int32_t element;            /* index in the list; -1: HBA metadata */
+    uint64_t command;           /* td_watches_command(): a hit counts once */
 } TdAccess;
 
-/* What a watch saw; "last-watch-hit" to the user. */
+/* What a watch saw; "watch-hits" and "last-watch-hit" to the user. */
 typedef struct TdWatchHit {
-    bool valid;
+    uint64_t number;            /* from 1; 0: none */
     bool stop;                  /* the VM is to stop */
     TdAccess access;            /* cut to the watched bytes */
     uint64_t offset;            /* of access.addr in its element */
+    int32_t earlier_element;    /* of the same command and bytes; -1: none */
     uint64_t seq;               /* the command's, in the trace */
     char command[48];
     uint32_t n_bytes;           /* of old and new */
@@ -50,19 +52,25 @@ void td_watches_free(TdWatches *w);
 /* True when there is anything to check: the only cost without a watch. */
 bool td_watches_any(const TdWatches *w);
 
+/* A number for the accesses of one more command. */
+uint64_t td_watches_command(TdWatches *w);
+
 /*
- * The first bytes of @access that a watch waits for: 1 and *@hit cut to them
- * (addresses only), or 0. With @count the watch's hit count, and its "skip",
- * go on.
+ * True if a watch waits for a part of @access: *@hit is cut to its first bytes
+ * (addresses only). One that stops is preferred to one that logs. With @count
+ * the watch's hit count, and its "skip", go on.
  */
 bool td_watches_match(TdWatches *w, const TdAccess *access, bool count,
                       TdWatchHit *hit);
 
-/* Keep @hit as the last one. */
-void td_watches_set_last(TdWatches *w, const TdWatchHit *hit);
+#define TD_WATCH_HITS 32        /* the last so many are kept */
+
+/* Number and keep @hit. */
+void td_watches_add_hit(TdWatches *w, TdWatchHit *hit);
 
 /*
- * The properties watch, unwatch, watches and last-watch-hit.
+ * The properties watch, unwatch, watches, last-watch-hit, and watch-hits, the
+ * last TD_WATCH_HITS of them: commands in flight may hit before the VM stands.
  *
  * watch:   ADDR+LEN[,r|w|rw][,lba=A[-B]][,skip=N][,log], rw when not said
  * unwatch: ADDR+LEN, or "all"
