@@ -44,6 +44,8 @@ enum {
     COMPLETE_SCSI_STATUS = 1 << 14,
     COMPLETE_SENSE = 1 << 15,
     COMPLETE_KNOWN = (1 << 16) - 1,
+    /* Behind the fields. */
+    EXTENSION_OBSERVED = 1,
 };
 
 /* EVENT: the varint after the type. */
@@ -286,6 +288,12 @@ static uint8_t *encode_submit(struct td_delta *delta, uint8_t *p, const struct t
     return p;
 }
 
+/* An element takes a byte at least: memory is bounded by the file. */
+static bool is_element_count(uint32_t n, size_t encoded_len)
+{
+    return n <= TD_MAX_ELEMENTS && n <= encoded_len;
+}
+
 static void decode_submit(struct td_decoder *decoder, struct td_cursor *c, struct td_record *record)
 {
     struct td_delta *delta = decoder->delta;
@@ -330,10 +338,7 @@ static void decode_submit(struct td_decoder *decoder, struct td_cursor *c, struc
         s->n_elements = td_read_varint32(c);
         record->encoded_len = td_read_varint32(c);
         record->encoded_elements = td_read_bytes(c, record->encoded_len);
-        /* An element takes a byte at least: memory is bounded by the file. */
-        if (s->n_elements > TD_MAX_ELEMENTS || s->n_elements > record->encoded_len) {
-            c->bad = true;
-        }
+        c->bad |= !is_element_count(s->n_elements, record->encoded_len);
     }
 }
 
@@ -476,6 +481,22 @@ static uint8_t *encode_complete_fields(struct td_delta *delta, uint8_t *p,
     return p;
 }
 
+/* The extension OBSERVED; its length is known last, as a varint of fixed size. */
+static uint8_t *encode_observed(uint8_t *p, const struct td_complete *c)
+{
+    uint8_t count[TD_VARINT_MAX], *list, *body;
+    size_t count_len = (size_t)(td_write_varint(count, c->n_elements) - count);
+    size_t list_len;
+
+    p = td_write_varint(p, EXTENSION_OBSERVED);
+    body = p + TD_VARINT_MAX;
+    list = td_write_bytes(body, count, count_len);
+    list_len = td_encode_elements(c->elements, c->n_elements, list);
+    p = td_write_varint(p, count_len + list_len);
+    memmove(p, body, count_len + list_len);
+    return p + count_len + list_len;
+}
+
 static uint8_t *encode_complete(struct td_delta *delta, uint8_t *p, const struct td_complete *c)
 {
     uint32_t what = 0;
@@ -487,7 +508,7 @@ static uint8_t *encode_complete(struct td_delta *delta, uint8_t *p, const struct
         end += size - 1;
     }
     td_write_varint(p, what);
-    return end;
+    return c->n_elements ? encode_observed(end, c) : end;
 }
 
 static void decode_complete(struct td_decoder *decoder, struct td_cursor *c,
@@ -687,7 +708,9 @@ size_t td_fields_bound(const struct td_source *source)
         break;
     case TD_COMPLETE:
         bad = source->complete->sense_len > TD_MAX_SENSE ||
-              source->complete->n_metadata > TD_MAX_METADATA;
+              source->complete->n_metadata > TD_MAX_METADATA ||
+              source->complete->n_elements > TD_MAX_ELEMENTS;
+        bound += (size_t)source->complete->n_elements * TD_ELEMENT_MAX;
         bound += 2 * TD_DIGEST_MAX + TD_MAX_SENSE;
         bound += (size_t)source->complete->n_metadata * (5 + 5 + TD_VARINT_MAX);
         break;
@@ -792,6 +815,8 @@ static bool decode_fields(struct td_decoder *decoder, struct td_cursor *c, uint6
         decode_submit(decoder, c, record);
         break;
     case TD_COMPLETE:
+        record->encoded_elements = NULL;
+        record->encoded_len = 0;
         decode_complete(decoder, c, &record->complete);
         break;
     case TD_EVENT:
@@ -809,12 +834,28 @@ static bool decode_fields(struct td_decoder *decoder, struct td_cursor *c, uint6
     return true;
 }
 
-/* What follows the fields: (type, length, bytes), none known in version 1.0. */
-static void skip_extensions(struct td_cursor *c)
+static void decode_observed(struct td_cursor *c, struct td_record *record)
+{
+    record->complete.n_elements = td_read_varint32(c);
+    record->encoded_elements = c->p;
+    record->encoded_len = (size_t)(c->end - c->p);
+    c->bad |= !is_element_count(record->complete.n_elements, record->encoded_len);
+}
+
+/* What follows the fields: (type, length, bytes); unknown types are skipped. */
+static void decode_extensions(struct td_cursor *c, struct td_record *record)
 {
     while (c->p < c->end && !c->bad) {
-        td_read_varint(c);
-        td_read_bytes(c, td_read_varint(c));
+        uint64_t type = td_read_varint(c);
+        uint64_t len = td_read_varint(c);
+        const uint8_t *bytes = td_read_bytes(c, len);
+
+        if (bytes && type == EXTENSION_OBSERVED && record->kind == TD_COMPLETE) {
+            struct td_cursor body = { bytes, bytes + len, false };
+
+            decode_observed(&body, record);
+            c->bad |= body.bad;
+        }
     }
 }
 
@@ -842,7 +883,7 @@ int td_decode_record(struct td_decoder *decoder, struct td_cursor *c, struct td_
     if (!known) {
         return body.bad ? -EINVAL : 0;
     }
-    skip_extensions(&body);
+    decode_extensions(&body, record);
     if (record->kind == TD_COMPLETE) {
         record->complete.submit_seq = *ref;
     } else if (record->kind == TD_EVENT && *has_ref) {

@@ -288,6 +288,12 @@ static int completed(struct td_commands *c, struct td_item *item)
     command->complete_seq = record->seq;
     command->complete_ns = record->time_ns;
     if (p) {
+        if (record->complete.n_elements && !command->submit.n_elements) {
+            command->submit.n_elements = record->complete.n_elements;
+            if (!c->skip_elements && keep_elements(p, record) < 0) {
+                return -ENOMEM;
+            }
+        }
         return give_command(c, p, item);
     }
     command->seq = record->complete.submit_seq;

@@ -847,8 +847,10 @@ int td_reader_next(struct td_reader *r, struct td_record *record)
 
 int td_record_elements(const struct td_record *record, struct td_element *elements)
 {
-    return td_decode_elements(record->encoded_elements, record->encoded_len, elements,
-                              record->submit.n_elements);
+    uint32_t n = record->kind == TD_COMPLETE ? record->complete.n_elements
+                                             : record->submit.n_elements;
+
+    return td_decode_elements(record->encoded_elements, record->encoded_len, elements, n);
 }
 
 const char *td_reader_error(const struct td_reader *r)

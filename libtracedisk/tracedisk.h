@@ -196,6 +196,12 @@ struct td_complete {
     /* Memory the HBA writes right after this record: FISes, PRDBC. */
     const struct td_metadata *metadata;
     uint32_t n_metadata; /* at most TD_MAX_METADATA */
+    /*
+     * The scatter-gather list where it was not known at submission but was
+     * observed since. Read like that of a SUBMIT: see struct td_record.
+     */
+    const struct td_element *elements;
+    uint32_t n_elements;
 };
 
 enum td_event_type {
@@ -386,7 +392,7 @@ struct td_record {
         struct td_lost lost;
         struct td_damage damage;
     };
-    /* The encoded element list of a SUBMIT. */
+    /* The encoded element list of a SUBMIT or COMPLETE. */
     const uint8_t *encoded_elements;
     size_t encoded_len;
 };
@@ -419,7 +425,8 @@ const char *td_reader_error(const struct td_reader *reader);
 void td_reader_progress(const struct td_reader *reader, uint64_t *done, uint64_t *total);
 
 /*
- * Decode a SUBMIT's element list into elements[0 … record->submit.n_elements - 1].
+ * Decode the element list of a SUBMIT or COMPLETE into elements[0 … n - 1],
+ * with n its submit.n_elements or complete.n_elements.
  * -EINVAL when the list is damaged.
  */
 int td_record_elements(const struct td_record *record, struct td_element *elements);
@@ -472,7 +479,10 @@ struct td_command {
     uint64_t complete_seq;
     uint64_t submit_ns, complete_ns;
     bool submit_known; /* false: only the COMPLETE survived */
-    /* elements is NULL when they are skipped, or the list is malformed. */
+    /*
+     * elements is NULL when they are skipped, or the list is malformed. Those
+     * that only the COMPLETE has are here as well.
+     */
     struct td_submit submit;
     struct td_complete complete; /* status TD_PENDING: nothing else in it counts */
     struct td_decoded decoded;

@@ -79,22 +79,28 @@ static void print_device(const struct td_device *d)
     print_pairs(d->pairs, d->n_pairs);
 }
 
+static void print_elements(const struct td_record *record, uint32_t n)
+{
+    g_autofree struct td_element *elements = g_new(struct td_element, n + 1);
+
+    g_assert_cmpint(td_record_elements(record, elements), ==, 0);
+    for (uint32_t i = 0; i < n; i++) {
+        print_number(elements[i].addr);
+        print_number(elements[i].len);
+        print_number(elements[i].flags);
+    }
+}
+
 static void print_submit(const struct td_record *record)
 {
     const struct td_submit *s = &record->submit;
-    g_autofree struct td_element *elements = g_new(struct td_element, s->n_elements + 1);
 
-    g_assert_cmpint(td_record_elements(record, elements), ==, 0);
     print_number(s->device);
     print_number(s->protocol);
     print_number(s->port);
     print_number(s->tag);
     print_bytes(s->raw, s->raw_len);
-    for (uint32_t i = 0; i < s->n_elements; i++) {
-        print_number(elements[i].addr);
-        print_number(elements[i].len);
-        print_number(elements[i].flags);
-    }
+    print_elements(record, s->n_elements);
 }
 
 static void print_digest(const struct td_digest *digest)
@@ -103,8 +109,10 @@ static void print_digest(const struct td_digest *digest)
     print_bytes(digest->bytes, td_digest_size(digest->kind));
 }
 
-static void print_complete(const struct td_complete *c)
+static void print_complete(const struct td_record *record)
 {
+    const struct td_complete *c = &record->complete;
+
     print_number(c->device);
     print_number(c->submit_seq);
     print_number(c->status);
@@ -123,6 +131,7 @@ static void print_complete(const struct td_complete *c)
         print_number(c->metadata[i].len);
         print_number(c->metadata[i].addr);
     }
+    print_elements(record, c->n_elements);
 }
 
 static void print_event(const struct td_event *e)
@@ -156,7 +165,7 @@ static void print_record(const struct td_record *record)
         print_submit(record);
         break;
     case TD_COMPLETE:
-        print_complete(&record->complete);
+        print_complete(record);
         break;
     case TD_EVENT:
         print_event(&record->event);

@@ -152,6 +152,8 @@ static void make_complete(GRand *rand, struct td_complete *c, uint64_t last_seq)
     c->scsi_status = (uint8_t)random_number(rand, 8);
     c->sense_len = coin(rand) ? 0 : (uint32_t)g_rand_int_range(rand, 1, TD_MAX_SENSE + 1);
     c->sense = random_bytes(rand, c->sense_len);
+    c->n_elements = coin(rand) ? 0 : (uint32_t)random_number(rand, 5);
+    c->elements = random_elements(rand, c->n_elements);
     c->n_metadata = coin(rand) ? 1 : (uint32_t)g_rand_int_range(rand, 0, TD_MAX_METADATA + 1);
     metadata = g_new0(struct td_metadata, c->n_metadata + 1);
     for (uint32_t i = 0; i < c->n_metadata; i++) {
@@ -270,6 +272,7 @@ void sample_free(void *sample)
     case TD_COMPLETE:
         g_free((void *)s->complete.sense);
         g_free((void *)s->complete.metadata);
+        g_free((void *)s->complete.elements);
         break;
     case TD_EVENT:
         g_free((void *)s->event.data);
@@ -334,10 +337,21 @@ static void check_device(const struct td_device *a, const struct td_device *b)
     check_pairs(a->pairs, a->n_pairs, b->pairs, b->n_pairs);
 }
 
+static void check_elements(const struct td_element *a, uint32_t n, const struct td_record *record)
+{
+    g_autofree struct td_element *b = g_new(struct td_element, n + 1);
+
+    g_assert_cmpint(td_record_elements(record, b), ==, 0);
+    for (uint32_t i = 0; i < n; i++) {
+        g_assert_cmphex(a[i].addr, ==, b[i].addr);
+        g_assert_cmpuint(a[i].len, ==, b[i].len);
+        g_assert_cmpuint(a[i].flags, ==, b[i].flags);
+    }
+}
+
 static void check_submit(const struct td_submit *a, const struct td_record *record)
 {
     const struct td_submit *b = &record->submit;
-    g_autofree struct td_element *elements = g_new(struct td_element, b->n_elements + 1);
 
     g_assert_cmpuint(a->device, ==, b->device);
     g_assert_cmpint(a->protocol, ==, b->protocol);
@@ -346,16 +360,13 @@ static void check_submit(const struct td_submit *a, const struct td_record *reco
     g_assert_cmpmem(a->raw, a->raw_len, b->raw, b->raw_len);
     g_assert_null(b->elements);
     g_assert_cmpuint(a->n_elements, ==, b->n_elements);
-    g_assert_cmpint(td_record_elements(record, elements), ==, 0);
-    for (uint32_t i = 0; i < a->n_elements; i++) {
-        g_assert_cmphex(a->elements[i].addr, ==, elements[i].addr);
-        g_assert_cmpuint(a->elements[i].len, ==, elements[i].len);
-        g_assert_cmpuint(a->elements[i].flags, ==, elements[i].flags);
-    }
+    check_elements(a->elements, a->n_elements, record);
 }
 
-static void check_complete(const struct td_complete *a, const struct td_complete *b)
+static void check_complete(const struct td_complete *a, const struct td_record *record)
 {
+    const struct td_complete *b = &record->complete;
+
     g_assert_cmpuint(a->device, ==, b->device);
     g_assert_cmpuint(a->submit_seq, ==, b->submit_seq);
     g_assert_cmpint(a->status, ==, b->status);
@@ -375,6 +386,9 @@ static void check_complete(const struct td_complete *a, const struct td_complete
         g_assert_cmpuint(a->metadata[i].len, ==, b->metadata[i].len);
         g_assert_cmphex(a->metadata[i].addr, ==, b->metadata[i].addr);
     }
+    g_assert_null(b->elements);
+    g_assert_cmpuint(a->n_elements, ==, b->n_elements);
+    check_elements(a->elements, a->n_elements, record);
 }
 
 static void check_event(const struct td_event *a, const struct td_event *b)
@@ -408,7 +422,7 @@ void sample_check(const struct sample *s, const struct td_record *record)
         check_submit(&s->submit, record);
         break;
     case TD_COMPLETE:
-        check_complete(&s->complete, &record->complete);
+        check_complete(&s->complete, record);
         break;
     case TD_EVENT:
         check_event(&s->event, &record->event);

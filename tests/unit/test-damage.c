@@ -249,10 +249,12 @@ static void test_overwrite(void)
         size_t from = (size_t)g_rand_int_range(rand, 0, (gint32)t->file->len);
         size_t n = some_bytes(rand, 12, t->file->len - from);
         g_autofree uint8_t *bytes = g_memdup2(t->file->data, t->file->len);
+        /* Zeros up to the end are what a trace without an end has anyway. */
+        bool zeros = i % 2 == 0 && from + n < t->file->len;
         struct told *told;
 
         for (size_t j = 0; j < n; j++) {
-            bytes[from + j] = i % 2 ? (uint8_t)g_rand_int(rand) : 0;
+            bytes[from + j] = zeros ? 0 : (uint8_t)g_rand_int(rand);
         }
         write_file(t->path, bytes, t->file->len);
         told = read_damaged(t);

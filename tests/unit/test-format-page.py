@@ -17,6 +17,7 @@ MAGIC = bytes.fromhex("895444540d0a1a0a")
 END = bytes.fromhex("895444454e440d0a")
 SLOT = 65536
 HEADER, DEVICE, SUBMIT, COMPLETE, EVENT, MARK, LOST = range(1, 8)
+OBSERVED = 1
 DIGEST_SIZE = {0: 0, 1: 4, 2: 16}
 WRAP = 2**64
 
@@ -95,8 +96,10 @@ class Block:
             kind = tag // 4
             fields = self.fields(kind, body, ref)
             while body.left():
-                body.varint()
-                body.bytes(body.varint())
+                extension = body.varint()
+                content = Cursor(body.bytes(body.varint()))
+                if kind == COMPLETE and extension == OBSERVED:
+                    fields += words(*decode_elements(content, content.varint()))
             seq = self.seq
             if kind in (HEADER, DEVICE) and ref is not None:
                 assert step == 0

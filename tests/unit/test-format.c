@@ -284,7 +284,7 @@ static void test_unknown_kind(void)
 /* Extensions behind the fields of every kind. */
 static void test_extensions(void)
 {
-    static const uint8_t more[] = { 1, 2, 'h', 'i', 0x80, 0x01, 0 };
+    static const uint8_t more[] = { 9, 2, 'h', 'i', 0x80, 0x01, 0 };
     g_autoptr(GRand) rand = g_rand_new_with_seed(5);
     g_autoptr(GPtrArray) samples = g_ptr_array_new_with_free_func(sample_free);
     g_autoptr(GByteArray) file = g_byte_array_new();
