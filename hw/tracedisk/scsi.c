@@ -59,6 +59,15 @@ static void compare_list(ScsiRequest *c)
     }
 }
 
+/* Elements that were not known at submission. */
+static void tell_observed(ScsiRequest *c)
+{
+    if (scsi_disk(c)->observer) {
+        c->transfer.result.elements = c->transfer.elements;
+        c->transfer.result.n_elements = c->transfer.n_elements;
+    }
+}
+
 /*
  * The command has its status: record it, then tell the guest. A drain waits
  * for both. Afterwards the request may be gone.
@@ -74,6 +83,7 @@ static void complete(ScsiRequest *c)
         req->residual = req->cmd.xfer - MIN(req->cmd.xfer, result->bytes);
     }
     compare_list(c);
+    tell_observed(c);
     result->residual = req->cmd.xfer - MIN(req->cmd.xfer, result->bytes);
     result->scsi_status = c->status;
     result->sense = c->status == CHECK_CONDITION ? req->sense : NULL;
@@ -91,6 +101,12 @@ static void complete(ScsiRequest *c)
     scsi_req_unref(req);
 }
 
+static void end_aborted(ScsiRequest *c)
+{
+    tell_observed(c);
+    td_transfer_end(&c->transfer, TD_ABORTED);
+}
+
 /* The coroutine has done its work; it holds a reference to the request. */
 static void finish(void *opaque)
 {
@@ -102,7 +118,7 @@ static void finish(void *opaque)
     qemu_aio_unref(aiocb);
     c->co = NULL;
     if (req->io_canceled) {
-        td_transfer_end(&c->transfer, TD_ABORTED);
+        end_aborted(c);
         scsi_req_cancel_complete(req);
         td_transfer_release(&c->transfer);
     } else if (c->retry) {
@@ -214,6 +230,8 @@ static void give_turn_to_hba(void *opaque)
  */
 static bool coroutine_fn hba_turn(ScsiRequest *c, uint32_t bytes)
 {
+    TdScsi *s = scsi_disk(c);
+
     c->piece = bytes;
     c->hba_has_turn = true;
     td_transfer_pause(&c->transfer);
@@ -223,7 +241,14 @@ static bool coroutine_fn hba_turn(ScsiRequest *c, uint32_t bytes)
                                 give_turn_to_hba, c);
     }
     qemu_coroutine_yield();
-    return td_transfer_co_start(&c->transfer) == 0;
+    if (td_transfer_co_start(&c->transfer) < 0) {
+        return false;
+    }
+    if (s->observer) {
+        td_observer_match(s->observer, c->observed_since, c->transfer.dir,
+                          c->buf, bytes, &c->transfer);
+    }
+    return true;
 }
 
 static void need_piece_buffer(ScsiRequest *c)
@@ -286,6 +311,7 @@ bool coroutine_fn scsi_co_read(ScsiRequest *c, uint64_t lba, uint64_t blocks)
     uint64_t bytes = blocks * s->disk.block_size;
     int ret = 0;
 
+    t->media_offset = offset;
     if (c->req.sg) {
         ret = td_transfer_co_read(t, offset, bytes);
     }
@@ -314,6 +340,7 @@ bool coroutine_fn scsi_co_write(ScsiRequest *c, uint64_t lba, uint64_t blocks,
     uint64_t bytes = blocks * s->disk.block_size;
     int ret = 0;
 
+    t->media_offset = offset;
     if (c->req.sg) {
         /* Only whole blocks can be written. */
         bytes = MIN(bytes, QEMU_ALIGN_DOWN(t->list_bytes, s->disk.block_size));
@@ -342,6 +369,7 @@ bool coroutine_fn scsi_co_write(ScsiRequest *c, uint64_t lba, uint64_t blocks,
 
 static void begin(ScsiRequest *c)
 {
+    TdScsi *s = scsi_disk(c);
     SCSIRequest *req = &c->req;
     TdTransfer *t = &c->transfer;
     struct td_submit submit = {
@@ -355,6 +383,13 @@ static void begin(ScsiRequest *c)
             td_transfer_add_element(t, req->sg->sg[i].base,
                                     req->sg->sg[i].len);
         }
+    }
+    if (s->observer) {
+        t->as = td_observer_address_space(s->observer);
+        t->dir = req->cmd.mode == SCSI_XFER_TO_DEV ? DMA_DIRECTION_TO_DEVICE :
+                 DMA_DIRECTION_FROM_DEVICE;
+        t->media_offset = -1;
+        c->observed_since = td_observer_now(s->observer);
     }
     /* Without a list the payload is in pieces, and its place is kept. */
     t->retried_by_caller = req->sg || req->cmd.mode == SCSI_XFER_NONE;
@@ -455,7 +490,7 @@ static void free_request(SCSIRequest *req)
 
     if (c->transfer.active) {
         /* Cancelled between two steps. */
-        td_transfer_end(&c->transfer, TD_ABORTED);
+        end_aborted(c);
         td_transfer_release(&c->transfer);
     }
     td_transfer_destroy(&c->transfer);
@@ -555,10 +590,33 @@ static void set_default(char **property, const char *value)
     }
 }
 
+/*
+ * HBAs on PCI and, early, those on a USB controller that is: whatever moves
+ * their data. Others (SPARC's, for example) are not observed.
+ */
+static void observe(TdScsi *s)
+{
+    BusState *bus = qdev_get_parent_bus(DEVICE(s));
+    DeviceState *dev = bus->parent;
+    bool early = false;
+
+    if (SCSI_BUS(bus)->info->get_sg_list) {
+        return;
+    }
+    while (dev && !object_dynamic_cast(OBJECT(dev), TYPE_PCI_DEVICE)) {
+        bus = qdev_get_parent_bus(dev);
+        dev = bus ? bus->parent : NULL;
+        early = true;
+    }
+    if (dev) {
+        s->observer = td_observer_get(PCI_DEVICE(dev), early);
+    }
+}
+
 static bool realize_disk(TdScsi *s, Error **errp)
 {
     SCSIDevice *dev = &s->parent_obj;
-    BusState *bus = qdev_get_parent_bus(DEVICE(s));
+    DeviceState *hba = qdev_get_parent_bus(DEVICE(s))->parent;
     struct td_device description = { .protocol = TD_SCSI, .frontend = "scsi" };
     g_autofree char *model = NULL;
     g_autofree char *wwn = NULL;
@@ -573,13 +631,17 @@ static bool realize_disk(TdScsi *s, Error **errp)
         dev->wwn = make_wwn(s);
         s->disk.blk = NULL;
     }
+    /* What a user put there, not what it has inside. */
+    if (object_dynamic_cast(OBJECT(hba), "virtio-scsi-device")) {
+        hba = qdev_get_parent_bus(hba)->parent;
+    }
     model = g_strdup_printf("%s %s", s->vendor, s->product);
     wwn = g_strdup_printf("%016" PRIx64, dev->wwn);
     pairs[0] = (struct td_pair) { "serial", s->serial };
     pairs[1] = (struct td_pair) { "model", model };
     pairs[2] = (struct td_pair) { "wwn", wwn };
     pairs[3] = (struct td_pair) {
-        "hba", object_get_typename(OBJECT(bus->parent))
+        "hba", object_get_typename(OBJECT(hba))
     };
     description.pairs = pairs;
     description.n_pairs = ARRAY_SIZE(pairs);
@@ -619,6 +681,7 @@ static void tracedisk_scsi_realize(SCSIDevice *dev, Error **errp)
     dev->blocksize = s->disk.block_size;
     dev->max_lba = s->disk.blocks - 1;
     qemu_co_mutex_init(&s->atomic);
+    observe(s);
     scsi_mode_init(s);
     scsi_set_unit_attention(s, SCSI_UA_RESET);
     add_boot_device_lchs(DEVICE(s), NULL, dev->conf.lcyls, dev->conf.lheads,
@@ -634,6 +697,8 @@ static void tracedisk_scsi_unrealize(SCSIDevice *dev)
     td_aio_context_acquire(ctx);
     td_disk_unrealize(&s->disk);
     td_aio_context_release(ctx);
+    td_observer_put(s->observer);
+    s->observer = NULL;
 }
 
 /* Of the whole machine, of the bus, or of this logical unit (SAM-5 6.3) */
@@ -653,9 +718,19 @@ static void tracedisk_scsi_reset(DeviceState *dev)
     scsi_set_unit_attention(s, SCSI_UA_RESET);
 }
 
+static int post_load(void *opaque, int version_id)
+{
+    TdScsi *s = opaque;
+    struct td_event event = { .type = TD_EVENT_LOADVM };
+
+    td_recorder_event(s->disk.recorder, &event);
+    return 0;
+}
+
 static const VMStateDescription vmstate_tracedisk_scsi = {
     .name = TYPE_TRACEDISK_SCSI,
     .version_id = 1,
+    .post_load = post_load,
     .fields = (VMStateField[]) {
         VMSTATE_UINT32(unit_attention, TdScsi),
         VMSTATE_UINT8_ARRAY(sense, TdScsi, SCSI_SENSE_LEN_FIXED),

@@ -9,6 +9,7 @@
  *   scsi-mode.c      mode pages
  *   scsi-reserve.c   reservations
  *   scsi-other.c     the rest
+ *   observe.c        where the memory is that an HBA without lists uses
  *
  * A command has two steps. prepare() checks the CDB and fails or, where the
  * answer is known at once, makes it. run() is a coroutine that moves data. An
@@ -19,6 +20,7 @@
 #define HW_TRACEDISK_SCSI_H
 
 #include "disk.h"
+#include "observe.h"
 #include "hw/scsi/scsi.h"
 #include "scsi/constants.h"
 
@@ -48,6 +50,7 @@ struct TdScsi {
     SCSIDevice parent_obj;
     TdDisk disk;
     TdDiskOptions options;
+    TdObserver *observer;       /* of an HBA without scatter-gather lists */
     char *serial;
     char *vendor;
     char *product;
@@ -87,6 +90,7 @@ typedef struct ScsiRequest {
     bool hba_has_turn;
     bool first_turn_over;
     uint32_t piece;             /* bytes */
+    uint64_t observed_since;
     bool finished;              /* run() is over */
     bool entered;               /* by step(), which looks at what comes out */
 } ScsiRequest;
