@@ -128,7 +128,8 @@ uint64_t td_watches_command(TdWatches *w)
 /* Is @access the hit that @watch does not let pass any more? */
 static bool is_due(Watch *watch, const TdAccess *access, bool count)
 {
-    uint64_t hits = watch->hits + (watch->last_command != access->command);
+    uint64_t hits = watch->hits +
+                    (!count || watch->last_command != access->command);
 
     if (count) {
         watch->hits = hits;
