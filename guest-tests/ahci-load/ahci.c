@@ -4,6 +4,7 @@
 
 #include <stddef.h>
 
+#include "bugs.h"
 #include "clock.h"
 #include "console.h"
 #include "io.h"
@@ -206,6 +207,14 @@ static bool stop_reception(volatile struct ahci_port_registers *regs)
 
 static bool stop_port(volatile struct ahci_port_registers *regs)
 {
+    if (has_bug(BUG_STOP_ORDER)) {
+        regs->cmd &= ~PXCMD_FRE;
+    }
+    if (has_bug(BUG_NARROW_REGISTER)) {
+        volatile void *is = &regs->is;
+
+        *(volatile uint16_t *)is = 0xffff;
+    }
     return stop_commands(regs) && stop_reception(regs);
 }
 
@@ -220,6 +229,11 @@ static void start_commands(struct ahci_port *port)
     /* 10.3.1: FRE is set, BSY and DRQ are clear, a device is there. */
     if (!wait_for(&port->regs->cmd, PXCMD_CR, 0, 500 * MS)) {
         die("PxCMD.CR does not clear");
+    }
+    if (has_bug(BUG_START_EARLY)) {
+        stop_reception(port->regs);
+        port->regs->cmd |= PXCMD_ST;
+        port->regs->cmd |= PXCMD_FRE;
     }
     port->regs->cmd |= PXCMD_ST;
     port->outstanding = 0;
@@ -372,6 +386,14 @@ void ahci_close_disk(struct ahci_port *port)
     if (!stop_port(port->regs)) {
         die("the port does not stop: PxCMD is 0x%x", port->regs->cmd);
     }
+    if (has_bug(BUG_ISSUE_STOPPED)) {
+        port->regs->ci = 1;
+    }
+}
+
+void ahci_reset_disk(struct ahci_port *port)
+{
+    reset_hba(port->hba->regs);
 }
 
 /* ---- Commands (5.5) ------------------------------------------------------- */
@@ -394,6 +416,9 @@ void ahci_prepare(struct ahci_port *port, unsigned slot,
         (uint16_t)(HEADER_CFL | (command->write ? HEADER_WRITE : 0));
     header->prdtl = (uint16_t)command->n_elements;
     header->prdbc = 0;
+    if (has_bug(BUG_WILD_TABLE)) {
+        header->ctbau = 0x100;
+    }
 }
 
 void ahci_issue(struct ahci_port *port, uint32_t slots, bool queued)
@@ -402,7 +427,8 @@ void ahci_issue(struct ahci_port *port, uint32_t slots, bool queued)
     port->outstanding |= slots;
     barrier();
     if (queued) {
-        port->regs->sact = slots; /* before PxCI (3.3.13) */
+        /* Before PxCI (3.3.13). */
+        port->regs->sact = has_bug(BUG_QUEUE_MIXED) ? slots & ~2u : slots;
     }
     port->regs->ci = slots;
 }
@@ -427,6 +453,27 @@ static bool fis_arrived(const struct ahci_port *port)
            (!port->queued || r->d2h.status & ATA_STATUS_ERR);
 }
 
+/* What a wrong driver does when it looks for completed commands. */
+static uint32_t misread_active(struct ahci_port *port, uint32_t active)
+{
+    volatile struct ahci_registers *hba = port->hba->regs;
+    uint32_t is;
+
+    switch (the_bug) {
+    case BUG_COMPLETION_BY_CI:
+        return port->regs->ci;
+    case BUG_QUEUE_MIXED:
+        return active | port->regs->ci;
+    case BUG_INTERRUPT_ORDER:
+        is = port->regs->is;
+        hba->is = 1u << (port->regs - hba->port);
+        port->regs->is = is;
+        return active;
+    default:
+        return active;
+    }
+}
+
 uint32_t ahci_poll(struct ahci_port *port)
 {
     volatile struct ahci_received *r = port->received;
@@ -447,6 +494,9 @@ uint32_t ahci_poll(struct ahci_port *port)
     r->d2h.type = 0;
     barrier();
     active = port->queued ? port->regs->sact : port->regs->ci;
+    if (the_bug) {
+        active = misread_active(port, active);
+    }
     if (idle || port->failed) {
         port->failed = port->regs->is & PXIS_ERRORS;
     }

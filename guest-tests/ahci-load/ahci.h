@@ -81,6 +81,9 @@ bool ahci_open_disk(struct ahci_hba *hba, struct ahci_port *port,
 /* Stop command processing and FIS reception (10.3). */
 void ahci_close_disk(struct ahci_port *port);
 
+/* Reset the controller; the port must be set up anew after it. */
+void ahci_reset_disk(struct ahci_port *port);
+
 /* Fill a slot in; it must not be outstanding. */
 void ahci_prepare(struct ahci_port *port, unsigned slot,
                   const struct ahci_command *command);

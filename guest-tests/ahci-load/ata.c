@@ -54,6 +54,25 @@ struct ata_fis ata_queued(bool write, uint64_t lba, uint32_t blocks,
     return fis;
 }
 
+bool ata_is_queued(const struct ata_fis *fis)
+{
+    return fis->command == CMD_READ_FPDMA_QUEUED ||
+           fis->command == CMD_WRITE_FPDMA_QUEUED;
+}
+
+uint64_t ata_lba(const struct ata_fis *fis)
+{
+    uint64_t lba = 0;
+
+    for (unsigned i = 3; i-- > 0;) {
+        lba = lba << 8 | fis->lba_high[i];
+    }
+    for (unsigned i = 3; i-- > 0;) {
+        lba = lba << 8 | fis->lba_low[i];
+    }
+    return lba;
+}
+
 struct ata_fis ata_identify(void)
 {
     return command(CMD_IDENTIFY_DEVICE);

@@ -57,6 +57,10 @@ struct ata_fis ata_dma(bool write, uint64_t lba, uint32_t blocks);
 struct ata_fis ata_queued(bool write, uint64_t lba, uint32_t blocks,
                           unsigned tag);
 
+/* Of a FIS that ata_dma() or ata_queued() made. */
+bool ata_is_queued(const struct ata_fis *fis);
+uint64_t ata_lba(const struct ata_fis *fis);
+
 struct ata_fis ata_identify(void);
 struct ata_fis ata_flush(void);
 

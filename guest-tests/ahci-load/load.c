@@ -2,6 +2,7 @@
 /* A load: keeps a queue full, and checks what comes back. */
 #include "load.h"
 
+#include "bugs.h"
 #include "clock.h"
 #include "console.h"
 #include "memory.h"
@@ -9,6 +10,7 @@
 #define PAGE 4096u
 #define MAX_BLOCKS 65536u
 #define MIXED_FLUSH_EVERY 64 /* commands */
+#define MAX_RETRIES 20       /* of BUG_RETRY_STORM */
 
 /* What a slot is doing. */
 struct job {
@@ -28,6 +30,7 @@ static struct ahci_element *elements;
 static uint64_t disk_blocks, next_lba, span_blocks, issued, random_state;
 static uint32_t block_size;
 static bool writing;
+static bool unflushed; /* something was written since the last flush */
 
 /*
  * The LBAs of the commands seen to complete, the latest LOAD_SEEN of them, for
@@ -75,6 +78,7 @@ static void choose_job(struct job *job)
         job->size = job->elements * (o.size / o.elements);
         job->write = random_below(3) == 0;
     }
+    unflushed |= job->write;
     job->bad = o.bad && issued % o.bad == o.bad - 1;
     job->lba = job->bad ? disk_blocks : choose_lba(job->size / block_size);
 }
@@ -148,6 +152,9 @@ static void prepare(unsigned slot)
         elements[i].addr = (uint64_t)piece(job, i);
         elements[i].len = job->size / job->elements;
     }
+    if (the_bug) {
+        bug_spoil_command(&command, elements, slot);
+    }
     ahci_prepare(port, slot, &command);
 }
 
@@ -192,6 +199,7 @@ static void end(unsigned slot)
 /* The port has stopped: sort the failed command out, issue the others again. */
 static uint32_t recover(void)
 {
+    static unsigned retries;
     struct ahci_failure f;
     uint32_t slots;
 
@@ -204,6 +212,10 @@ static uint32_t recover(void)
               (uint32_t)f.status, (uint32_t)f.error);
         result->errors++;
     }
+    if (has_bug(BUG_RETRY_STORM) && f.slot_known && retries++ < MAX_RETRIES) {
+        result->errors = 0;
+        f.aborted |= 1u << f.slot;
+    }
     slots = f.aborted;
     while (slots) {
         prepare((unsigned)__builtin_ctz(slots));
@@ -212,13 +224,17 @@ static uint32_t recover(void)
     if (f.aborted) {
         ahci_issue(port, f.aborted, o.ncq);
     }
-    return f.slot_known ? 1u << f.slot : 0;
+    return f.slot_known ? ~f.aborted & 1u << f.slot : 0;
 }
 
 static void flush(void)
 {
     struct ahci_command command = { .fis = ata_flush() };
 
+    if (has_bug(BUG_MISSING_FLUSH)) {
+        return;
+    }
+    unflushed = false;
     if (ahci_execute(port, &command)) {
         result->flushes++;
     } else {
@@ -228,6 +244,28 @@ static void flush(void)
 }
 
 /* ---- The queue ---------------------------------------------------------- */
+
+/* What a wrong driver does while the disk works. */
+static void misbehave(uint32_t slots)
+{
+    switch (the_bug) {
+    case BUG_BUFFER_CHANGED:
+        for (; slots; slots &= slots - 1) {
+            jobs[__builtin_ctz(slots)].buffer[0]++;
+        }
+        break;
+    case BUG_STOP_IN_FLIGHT:
+        ahci_close_disk(port);
+        finish(0);
+    case BUG_RESET_IN_FLIGHT:
+        ahci_reset_disk(port);
+        finish(0);
+    case BUG_EXIT_IN_FLIGHT:
+        finish(0);
+    default:
+        break;
+    }
+}
 
 /* Keep the queue full for o.count commands or until the time is over. */
 static void run_queue(void)
@@ -255,6 +293,9 @@ static void run_queue(void)
         }
         if (fresh) {
             ahci_issue(port, fresh, o.ncq);
+            if (the_bug) {
+                misbehave(fresh);
+            }
             if (clock_ns() >= end_ns) {
                 last = issued;
             }
@@ -316,11 +357,21 @@ void load_run(struct load_result *the_result)
     result = the_result;
     *result = (struct load_result){ 0 };
     writing = o.op == LOAD_WRITE || o.op == LOAD_VERIFY;
-    run_queue();
+    if (!has_bug(BUG_READ_UNWRITTEN)) {
+        run_queue();
+    }
     if (o.op == LOAD_VERIFY && !result->errors) {
         flush();
         writing = false;
         issued = next_lba = random_state = 0;
         run_queue();
+    }
+}
+
+void load_finish(struct load_result *the_result)
+{
+    result = the_result;
+    if (unflushed && !result->errors) {
+        flush();
     }
 }

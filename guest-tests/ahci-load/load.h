@@ -44,4 +44,7 @@ void load_init(const struct load_options *options,
 /* Run it. Stops early, and says why, after an error. */
 void load_run(struct load_result *result);
 
+/* Flush what was written: not a part of the load, but of a right driver. */
+void load_finish(struct load_result *result);
+
 #endif

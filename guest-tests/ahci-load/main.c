@@ -20,11 +20,13 @@
  *   span=0         bytes of the disk to use; 0: all
  *   bad=0          every so many commands, one beyond the end of the disk,
  *                  which must fail and be recovered from
+ *   bug=NAME       a planted bug, see bugs.h
  *
  * It prints "begin" and "end" around the measured time, then the result as
  * name=value pairs. QEMU's exit status is 1 when all went well, 3 when not.
  */
 #include "ahci.h"
+#include "bugs.h"
 #include "clock.h"
 #include "console.h"
 #include "load.h"
@@ -114,6 +116,9 @@ static void parse_word(const char *s, struct load_options *o)
     } else if (has_key(s, "bad=", &v)) {
         o->bad = parse_number(v);
         return;
+    } else if (has_key(s, "bug=", &v)) {
+        bug_plant(v);
+        return;
     }
     die("command line not understood from here on: %s", s);
 }
@@ -189,6 +194,7 @@ void main(const struct hvm_start_info *info)
     ns = clock_ns() - start;
     print("end\n");
 
+    load_finish(&r);
     ahci_close_disk(&port);
     print("commands=%lu bytes=%lu flushes=%lu expected_errors=%lu errors=%lu "
           "polls=%lu ns=%lu\n", r.commands, r.bytes, r.flushes,
