@@ -478,7 +478,12 @@ void ahci_port_issue(AhciPort *p)
         return;                 /* a command that completed at once */
     }
     p->issuing = true;
-    while ((waiting = p->ci & ~p->running) && p->cmd & PX_CMD_CR && !p->fatal) {
+    /*
+     * While the VM is stopped its state may be on its way elsewhere: what
+     * waits then is started by ahci_port_restart().
+     */
+    while ((waiting = p->ci & ~p->running) && p->cmd & PX_CMD_CR &&
+           !p->fatal && runstate_is_running()) {
         /* Slots are served in turn, from the one after the last [5.3.10]. */
         unsigned last = extract32(p->cmd, PX_CMD_CCS_SHIFT, 5);
         uint32_t after = waiting & ~MAKE_64BIT_MASK(0, last + 1);

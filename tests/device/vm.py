@@ -106,7 +106,8 @@ class Vm:
         connection = socket.socket(socket.AF_UNIX)
 
         def try_once():
-            true(self.process.poll() is None, f"QEMU ended:\n{self.printed()}")
+            if self.process.poll() is not None:
+                raise AssertionError(f"QEMU ended: {self.end()}")
             try:
                 connection.connect(str(self.socket_path))
                 return True
@@ -133,7 +134,8 @@ class Vm:
         except ConnectionError:
             line = ""
         while True:
-            true(line, f"QEMU ended during {command}: {self.end()}")
+            if not line:
+                raise AssertionError(f"QEMU ended during {command}: {self.end()}")
             said = json.loads(line)
             if "event" in said:
                 self.events.append(said["event"])
@@ -168,7 +170,8 @@ class Vm:
     def wait(self):
         """Wait for the guest's end: all must have gone well in it."""
         self.process.wait(PATIENCE)
-        true(self.process.returncode == 1, f"the guest failed: {self.end()}")
+        if self.process.returncode != 1:
+            raise AssertionError(f"the guest failed: {self.end()}")
 
     def quit(self):
         self.do("quit")
