@@ -399,7 +399,8 @@ def tell(touch, shift):
 
 
 def trace_of(device):
-    trace = gdb.parameter("tracedisk-trace") or qom_get(device, "trace")
+    trace = (gdb.parameter("tracedisk-trace") or qom_get(device, "trace") or
+             qom_get(device, "drive") + ".tdt")
     if trace == "none":
         raise gdb.GdbError(f"{device} has trace=none: there is no history")
     if not os.path.exists(trace):
