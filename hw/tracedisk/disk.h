@@ -147,6 +147,10 @@ int coroutine_fn td_transfer_co_zero(TdTransfer *t, int64_t offset,
 /* Read @bytes at @offset for the device itself: no payload. */
 int coroutine_fn td_transfer_co_fetch(TdTransfer *t, int64_t offset, void *buf,
                                       uint64_t bytes);
+/* Write what the device has made: no payload. */
+int coroutine_fn td_transfer_co_store(TdTransfer *t, int64_t offset,
+                                      const void *buf, uint64_t bytes,
+                                      BdrvRequestFlags flags);
 /* Read @bytes at @offset and throw them away. */
 int coroutine_fn td_transfer_co_verify(TdTransfer *t, int64_t offset,
                                        uint64_t bytes);

@@ -35,6 +35,28 @@
 #define USAGE_CAPACITY_16 \
     "\x00\x10\x00\x00\x00\x00\x00\x00\x00\x00\xff\xff\xff\xff\x00\x07"
 
+#define USAGE_10_PARAMS   "\x00\x1f\x00\x00\x00\x00\x00\xff\xff\x07"
+#define USAGE_10_SAME     "\x00\xf8\xff\xff\xff\xff\x3f\xff\xff\x07"
+#define USAGE_10_PR_OUT   "\x00\x00\xff\x00\x00\xff\xff\xff\xff\x07"
+#define USAGE_10_PR_IN    "\x00\x00\x00\x00\x00\x00\x00\xff\xff\x07"
+#define USAGE_10_UNMAP    "\x00\x00\x00\x00\x00\x00\x3f\xff\xff\x07"
+#define USAGE_10_BUFFER   "\x00\x1f\xff\xff\xff\xff\xff\xff\xff\x07"
+#define USAGE_10_LOG      "\x00\x00\xff\xff\x00\xff\xff\xff\xff\x07"
+#define USAGE_10_DEFECTS  "\x00\x00\x1f\x00\x00\x00\x00\xff\xff\x07"
+#define USAGE_12_DEFECTS  "\x00\x1f\xff\xff\xff\xff\xff\xff\xff\xff\x00\x07"
+#define USAGE_12_OPCODES  "\x00\x00\x87\xff\xff\xff\xff\xff\xff\xff\x00\x07"
+#define USAGE_12_TMF      "\x00\x00\x80\x00\x00\x00\xff\xff\xff\xff\x00\x07"
+#define USAGE_FORMAT      "\x00\xff\x00\x00\x00\x07"
+#define USAGE_DIAGNOSTIC  "\x00\x04\x00\xff\xff\x07"
+#define USAGE_PREVENT     "\x00\x00\x00\x00\x03\x07"
+#define USAGE_SANITIZE    "\x00\xe0\x00\x00\x00\x00\x00\xff\xff\x07"
+#define USAGE_16_CAW \
+    "\x00\xf8\xff\xff\xff\xff\xff\xff\xff\xff\x00\x00\x00\xff\x3f\x07"
+#define USAGE_16_SAME \
+    "\x00\xe9\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\x3f\x07"
+#define USAGE_16_STATUS \
+    "\x00\x00\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\x00\x07"
+
 #define ANY SCSI_NO_ACTION
 #define UA SCSI_UA_EXEMPT
 #define ST SCSI_WHEN_STOPPED
@@ -45,33 +67,99 @@ static const ScsiCommandInfo commands[] = {
     /* TEST UNIT READY, SPC-4 6.47 */
     { 0x00, ANY, 0, NULL, scsi_run_nothing, USAGE_6_NONE },
     { 0x03, ANY, UA | ST, scsi_prepare_request_sense, NULL, USAGE_SENSE },
+    { 0x04, ANY, WR, scsi_prepare_format_unit, scsi_run_format_unit,
+      USAGE_FORMAT },
     { 0x08, ANY, 0, scsi_prepare_blocks, scsi_run_read, USAGE_6_LBA },
     { 0x0a, ANY, WR, scsi_prepare_blocks, scsi_run_write, USAGE_6_LBA },
     { 0x12, ANY, UA | ST, scsi_prepare_inquiry, NULL, USAGE_INQUIRY },
     { 0x15, ANY, ST, scsi_prepare_mode_select, scsi_run_mode_select,
       USAGE_MODE_SEL6 },
+    /* RESERVE(6), RELEASE(6), SPC-2 7.21, 7.17: nobody else is there */
+    { 0x16, ANY, ST, NULL, scsi_run_nothing, USAGE_6_NONE },
+    { 0x17, ANY, ST, NULL, scsi_run_nothing, USAGE_6_NONE },
     { 0x1a, ANY, ST, scsi_prepare_mode_sense, NULL, USAGE_MODE_SENSE6 },
     { 0x1b, ANY, ST, scsi_prepare_start_stop, scsi_run_start_stop,
       USAGE_START_STOP },
+    { 0x1d, ANY, ST, scsi_prepare_send_diagnostic, scsi_run_nothing,
+      USAGE_DIAGNOSTIC },
+    /* PREVENT ALLOW MEDIUM REMOVAL, SPC-4 6.17: the medium is not removable */
+    { 0x1e, ANY, ST, NULL, scsi_run_nothing, USAGE_PREVENT },
     { 0x25, ANY, 0, scsi_prepare_read_capacity_10, NULL, USAGE_10_NONE },
     { 0x28, ANY, 0, scsi_prepare_blocks, scsi_run_read, USAGE_10_RW },
     { 0x2a, ANY, WR, scsi_prepare_blocks, scsi_run_write, USAGE_10_RW },
+    { 0x2e, ANY, WR, scsi_prepare_verify, scsi_run_write_verify,
+      USAGE_10_VERIFY },
     { 0x2f, ANY, 0, scsi_prepare_verify, scsi_run_verify, USAGE_10_VERIFY },
+    { 0x34, ANY, 0, scsi_prepare_blocks, scsi_run_nothing, USAGE_10_SYNC },
     { 0x35, ANY, 0, scsi_prepare_blocks, scsi_run_synchronize,
       USAGE_10_SYNC },
+    { 0x37, ANY, 0, scsi_prepare_read_defects, NULL, USAGE_10_DEFECTS },
+    { 0x3b, ANY, ST, scsi_prepare_write_buffer, scsi_run_write_buffer,
+      USAGE_10_BUFFER },
+    { 0x3c, ANY, ST, scsi_prepare_read_buffer, NULL, USAGE_10_BUFFER },
+    { 0x41, ANY, WR, scsi_prepare_write_same, scsi_run_write_same,
+      USAGE_10_SAME },
+    { 0x42, ANY, WR, scsi_prepare_unmap, scsi_run_unmap, USAGE_10_UNMAP },
+    { 0x48, 0x01, WR | TO, scsi_prepare_sanitize, scsi_run_sanitize,
+      USAGE_SANITIZE },
+    { 0x48, 0x02, WR | TO, scsi_prepare_sanitize, scsi_run_sanitize,
+      USAGE_SANITIZE },
+    { 0x48, 0x03, WR | TO, scsi_prepare_sanitize, scsi_run_sanitize,
+      USAGE_SANITIZE },
+    { 0x48, 0x1f, WR | TO, scsi_prepare_sanitize, scsi_run_sanitize,
+      USAGE_SANITIZE },
+    { 0x4d, ANY, ST, scsi_prepare_log_sense, NULL, USAGE_10_LOG },
     { 0x55, ANY, ST, scsi_prepare_mode_select, scsi_run_mode_select,
       USAGE_MODE_SEL10 },
+    { 0x56, ANY, ST | TO, NULL, scsi_run_nothing, USAGE_10_NONE },
+    { 0x57, ANY, ST | TO, NULL, scsi_run_nothing, USAGE_10_NONE },
     { 0x5a, ANY, ST, scsi_prepare_mode_sense, NULL, USAGE_MODE_SENSE10 },
+    { 0x5e, 0x00, ST, scsi_prepare_pr_in, NULL, USAGE_10_PR_IN },
+    { 0x5e, 0x01, ST, scsi_prepare_pr_in, NULL, USAGE_10_PR_IN },
+    { 0x5e, 0x02, ST, scsi_prepare_pr_in, NULL, USAGE_10_PR_IN },
+    { 0x5e, 0x03, ST, scsi_prepare_pr_in, NULL, USAGE_10_PR_IN },
+    { 0x5f, 0x00, ST, scsi_prepare_pr_out, scsi_run_pr_out,
+      USAGE_10_PR_OUT },
+    { 0x5f, 0x01, ST, scsi_prepare_pr_out, scsi_run_pr_out,
+      USAGE_10_PR_OUT },
+    { 0x5f, 0x02, ST, scsi_prepare_pr_out, scsi_run_pr_out,
+      USAGE_10_PR_OUT },
+    { 0x5f, 0x03, ST, scsi_prepare_pr_out, scsi_run_pr_out,
+      USAGE_10_PR_OUT },
+    { 0x5f, 0x04, ST, scsi_prepare_pr_out, scsi_run_pr_out,
+      USAGE_10_PR_OUT },
+    { 0x5f, 0x05, ST, scsi_prepare_pr_out, scsi_run_pr_out,
+      USAGE_10_PR_OUT },
+    { 0x5f, 0x06, ST, scsi_prepare_pr_out, scsi_run_pr_out,
+      USAGE_10_PR_OUT },
     { 0x88, ANY, 0, scsi_prepare_blocks, scsi_run_read, USAGE_16_RW },
+    { 0x89, ANY, WR | TO, scsi_prepare_compare_and_write,
+      scsi_run_compare_and_write, USAGE_16_CAW },
     { 0x8a, ANY, WR, scsi_prepare_blocks, scsi_run_write, USAGE_16_RW },
+    { 0x8b, ANY, WR | TO, scsi_prepare_compare_and_write, scsi_run_orwrite,
+      USAGE_16_RW },
+    { 0x8e, ANY, WR, scsi_prepare_verify, scsi_run_write_verify,
+      USAGE_16_VERIFY },
     { 0x8f, ANY, 0, scsi_prepare_verify, scsi_run_verify, USAGE_16_VERIFY },
+    { 0x90, ANY, 0, scsi_prepare_blocks, scsi_run_nothing, USAGE_16_SYNC },
     { 0x91, ANY, 0, scsi_prepare_blocks, scsi_run_synchronize,
       USAGE_16_SYNC },
+    { 0x93, ANY, WR, scsi_prepare_write_same, scsi_run_write_same,
+      USAGE_16_SAME },
+    { 0x9c, ANY, WR | TO, scsi_prepare_write_atomic, scsi_run_write,
+      USAGE_16_RW },
     { 0x9e, 0x10, 0, scsi_prepare_read_capacity_16, NULL,
       USAGE_CAPACITY_16 },
+    { 0x9e, 0x12, 0, scsi_prepare_get_lba_status, NULL, USAGE_16_STATUS },
+    { 0xa3, 0x0c, ST, scsi_prepare_report_opcodes, NULL,
+      USAGE_12_OPCODES },
+    { 0xa3, 0x0d, ST, scsi_prepare_report_tmf, NULL, USAGE_12_TMF },
     { 0xa8, ANY, 0, scsi_prepare_blocks, scsi_run_read, USAGE_12_RW },
     { 0xaa, ANY, WR, scsi_prepare_blocks, scsi_run_write, USAGE_12_RW },
+    { 0xae, ANY, WR, scsi_prepare_verify, scsi_run_write_verify,
+      USAGE_12_VERIFY },
     { 0xaf, ANY, 0, scsi_prepare_verify, scsi_run_verify, USAGE_12_VERIFY },
+    { 0xb7, ANY, 0, scsi_prepare_read_defects, NULL, USAGE_12_DEFECTS },
 };
 
 const ScsiCommandInfo *scsi_command_nth(unsigned n)

@@ -300,7 +300,7 @@ uint8_t *coroutine_fn scsi_co_receive_all(ScsiRequest *c)
         scsi_fail(c, SENSE_CODE(TARGET_FAILURE));
         return NULL;
     }
-    return scsi_co_receive(c, c->buf, bytes) ? c->buf : NULL;
+    return bytes == 0 || scsi_co_receive(c, c->buf, bytes) ? c->buf : NULL;
 }
 
 bool coroutine_fn scsi_co_read(ScsiRequest *c, uint64_t lba, uint64_t blocks)
@@ -363,6 +363,18 @@ bool coroutine_fn scsi_co_write(ScsiRequest *c, uint64_t lba, uint64_t blocks,
         scsi_fail_io(c, ret, false);
     }
     return ret >= 0 && !t->cancelled;
+}
+
+bool coroutine_fn scsi_co_store(ScsiRequest *c, int64_t offset,
+                                const uint8_t *data, uint64_t bytes,
+                                BdrvRequestFlags flags)
+{
+    int ret = td_transfer_co_store(&c->transfer, offset, data, bytes, flags);
+
+    if (ret < 0) {
+        scsi_fail_io(c, ret, false);
+    }
+    return ret >= 0;
 }
 
 /* ---- The beginning of a request ---------------------------------------- */
@@ -740,6 +752,11 @@ static const VMStateDescription vmstate_tracedisk_scsi = {
                               SCSI_MODE_PAGE_MAX),
         VMSTATE_UINT8_2DARRAY(saved_mode, TdScsi, SCSI_MODE_PAGES,
                               SCSI_MODE_PAGE_MAX),
+        VMSTATE_UINT64(reservation_key, TdScsi),
+        VMSTATE_BOOL(registered, TdScsi),
+        VMSTATE_UINT32(pr_generation, TdScsi),
+        VMSTATE_UINT8(reservation_type, TdScsi),
+        VMSTATE_UINT8_ARRAY(buffer, TdScsi, SCSI_BUFFER_BYTES),
         /* Last: it brings requests, which look at the above. */
         VMSTATE_SCSI_DEVICE(parent_obj, TdScsi),
         VMSTATE_END_OF_LIST()

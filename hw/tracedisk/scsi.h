@@ -5,6 +5,8 @@
  *   scsi.c           the device, and the life of a request on QEMU's SCSI bus
  *   scsi-commands.c  which command is served by what; sense data
  *   scsi-block.c     commands that read and write blocks
+ *   scsi-verify.c    commands that compare blocks
+ *   scsi-provisioning.c  UNMAP and what belongs to it
  *   scsi-inquiry.c   commands that tell what the disk is
  *   scsi-mode.c      mode pages
  *   scsi-reserve.c   reservations
@@ -34,6 +36,11 @@ OBJECT_DECLARE_SIMPLE_TYPE(TdScsi, TRACEDISK_SCSI)
 #define SCSI_PIECE_BYTES (256 * KiB)
 /* The longest payload of a command that needs all of it at once. */
 #define SCSI_MAX_BUFFERED (16 * MiB)
+/* The longest WRITE ATOMIC, UNMAP descriptor and WRITE SAME. */
+#define SCSI_MAX_ATOMIC (1 * MiB)
+#define SCSI_MAX_UNMAP (1 * GiB)
+
+#define SCSI_BUFFER_BYTES (64 * KiB)
 
 /* Unit attention conditions, the first ones are told first (SAM-5 5.14) */
 enum {
@@ -66,6 +73,14 @@ struct TdScsi {
     /* Mode parameters: as they are, and as they will be after a reset. */
     uint8_t mode[SCSI_MODE_PAGES][SCSI_MODE_PAGE_MAX];
     uint8_t saved_mode[SCSI_MODE_PAGES][SCSI_MODE_PAGE_MAX];
+
+    /* Persistent reservations, of the one initiator that there is. */
+    uint64_t reservation_key;
+    bool registered;
+    uint32_t pr_generation;
+    uint8_t reservation_type;   /* 0: none */
+
+    uint8_t buffer[SCSI_BUFFER_BYTES];  /* WRITE BUFFER's */
 
     /* One at a time: COMPARE AND WRITE, ORWRITE. */
     CoMutex atomic;
@@ -159,6 +174,10 @@ bool coroutine_fn scsi_co_receive(ScsiRequest *c, void *buf, uint32_t bytes);
 bool coroutine_fn scsi_co_read(ScsiRequest *c, uint64_t lba, uint64_t blocks);
 bool coroutine_fn scsi_co_write(ScsiRequest *c, uint64_t lba, uint64_t blocks,
                                 BdrvRequestFlags flags);
+/* Write what is no payload as it is: part of one, or made of it. */
+bool coroutine_fn scsi_co_store(ScsiRequest *c, int64_t offset,
+                                const uint8_t *data, uint64_t bytes,
+                                BdrvRequestFlags flags);
 /* The whole data-out buffer; NULL: failed. */
 uint8_t *coroutine_fn scsi_co_receive_all(ScsiRequest *c);
 
@@ -171,9 +190,39 @@ bool scsi_write_protected(const TdScsi *s);
 bool scsi_prepare_blocks(ScsiRequest *c);
 void coroutine_fn scsi_run_read(ScsiRequest *c);
 void coroutine_fn scsi_run_write(ScsiRequest *c);
+void coroutine_fn scsi_run_synchronize(ScsiRequest *c);
+bool scsi_prepare_write_atomic(ScsiRequest *c);
+BdrvRequestFlags scsi_write_flags(const ScsiRequest *c);
+
 bool scsi_prepare_verify(ScsiRequest *c);
 void coroutine_fn scsi_run_verify(ScsiRequest *c);
-void coroutine_fn scsi_run_synchronize(ScsiRequest *c);
+void coroutine_fn scsi_run_write_verify(ScsiRequest *c);
+bool scsi_prepare_compare_and_write(ScsiRequest *c);
+void coroutine_fn scsi_run_compare_and_write(ScsiRequest *c);
+void coroutine_fn scsi_run_orwrite(ScsiRequest *c);
+
+bool scsi_prepare_write_same(ScsiRequest *c);
+void coroutine_fn scsi_run_write_same(ScsiRequest *c);
+bool scsi_prepare_unmap(ScsiRequest *c);
+void coroutine_fn scsi_run_unmap(ScsiRequest *c);
+bool scsi_prepare_get_lba_status(ScsiRequest *c);
+
+bool scsi_prepare_pr_in(ScsiRequest *c);
+bool scsi_prepare_pr_out(ScsiRequest *c);
+void coroutine_fn scsi_run_pr_out(ScsiRequest *c);
+
+bool scsi_prepare_report_opcodes(ScsiRequest *c);
+bool scsi_prepare_report_tmf(ScsiRequest *c);
+bool scsi_prepare_log_sense(ScsiRequest *c);
+bool scsi_prepare_read_defects(ScsiRequest *c);
+bool scsi_prepare_read_buffer(ScsiRequest *c);
+bool scsi_prepare_write_buffer(ScsiRequest *c);
+void coroutine_fn scsi_run_write_buffer(ScsiRequest *c);
+bool scsi_prepare_send_diagnostic(ScsiRequest *c);
+bool scsi_prepare_format_unit(ScsiRequest *c);
+void coroutine_fn scsi_run_format_unit(ScsiRequest *c);
+bool scsi_prepare_sanitize(ScsiRequest *c);
+void coroutine_fn scsi_run_sanitize(ScsiRequest *c);
 
 bool scsi_prepare_inquiry(ScsiRequest *c);
 bool scsi_prepare_read_capacity_10(ScsiRequest *c);

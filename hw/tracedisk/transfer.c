@@ -241,6 +241,19 @@ int coroutine_fn td_transfer_co_fetch(TdTransfer *t, int64_t offset, void *buf,
     return ret;
 }
 
+int coroutine_fn td_transfer_co_store(TdTransfer *t, int64_t offset,
+                                      const void *buf, uint64_t bytes,
+                                      BdrvRequestFlags flags)
+{
+    QEMUIOVector qiov = QEMU_IOVEC_INIT_BUF(qiov, (void *)buf, bytes);
+    int ret;
+
+    do {
+        ret = blk_co_pwritev(t->disk->blk, offset, bytes, &qiov, flags);
+    } while (td_transfer_co_retry(t, false, &ret));
+    return ret;
+}
+
 int coroutine_fn td_transfer_co_verify(TdTransfer *t, int64_t offset,
                                        uint64_t bytes)
 {

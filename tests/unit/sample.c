@@ -152,7 +152,7 @@ static void make_complete(GRand *rand, struct td_complete *c, uint64_t last_seq)
     c->scsi_status = (uint8_t)random_number(rand, 8);
     c->sense_len = coin(rand) ? 0 : (uint32_t)g_rand_int_range(rand, 1, TD_MAX_SENSE + 1);
     c->sense = random_bytes(rand, c->sense_len);
-    c->n_elements = coin(rand) ? 0 : (uint32_t)random_number(rand, 5);
+    c->n_elements = g_rand_int_range(rand, 0, 8) ? 0 : (uint32_t)random_number(rand, 5);
     c->elements = random_elements(rand, c->n_elements);
     c->n_metadata = coin(rand) ? 1 : (uint32_t)g_rand_int_range(rand, 0, TD_MAX_METADATA + 1);
     metadata = g_new0(struct td_metadata, c->n_metadata + 1);
