@@ -355,14 +355,18 @@ class DmaLast(Command):
 
 
 class DmaHistory(Command):
-    """Tell which commands touched memory so far: dma-history EXPR[, LEN].
+    """Tell which commands touched memory so far.
 
-It is read from the trace of the running guest, by the command tracedisk (see 'set
-tracedisk-command'). EXPR is as in dma-watch."""
+    dma-history [-all] EXPR[, LEN]
+
+The last 20 are shown, or -all. EXPR is as in dma-watch. It is read from the trace of
+the running guest, by the command tracedisk (see 'set tracedisk-command')."""
     name = "dma-history"
     complete_with = gdb.COMPLETE_EXPRESSION
+    SHOWN = 20
 
     def invoke(self, text, from_tty):
+        text, n_all = re.subn(r"^\s*-all\s+", "", text)
         address, length = evaluate(text)
         traces = dict.fromkeys(trace_of(device) for device in devices())
         found = []
@@ -372,7 +376,10 @@ tracedisk-command'). EXPR is as in dma-watch."""
                     found += [(touch, virtual - physical) for touch in read_page(page, trace)
                               if overlaps(touch, physical, n)]
         found.sort(key=lambda f: (f[0].get("complete_ns", float("inf")), f[0]["seq"]))
-        for touch, shift in found:
+        left_out = 0 if n_all else max(len(found) - self.SHOWN, 0)
+        if left_out:
+            print(f"({left_out} before these: dma-history -all)")
+        for touch, shift in found[left_out:]:
             print(tell(touch, shift))
         if not found:
             print(f"No command of the trace touched {address:#x}+{length}.")
