@@ -17,6 +17,7 @@ static const struct subcommand {
     { "stat", stat_main, "counts, sizes, queue depth, latency, alignment" },
     { "page", page_main, "the history of one guest page" },
     { "lba", lba_main, "the history of one block" },
+    { "diff", diff_main, "what differs in meaning between two runs" },
     { "lint", lint_main, "what a driver did that it should not" },
 };
 

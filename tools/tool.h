@@ -18,6 +18,7 @@ enum {
 /* argv[0] is the subcommand's name; returns the exit code. */
 typedef int subcommand_main(int argc, char **argv);
 
+subcommand_main diff_main;
 subcommand_main dump_main;
 subcommand_main lba_main;
 subcommand_main lint_main;

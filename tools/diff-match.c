@@ -1,0 +1,244 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * tracedisk diff: finds which commands of both sides are the same.
+ *
+ * First by blocks and payload, where both sides have as many of a kind: that
+ * aligns the barriers. With these known, commands that occur often are told
+ * apart by where they stand; what is left by its blocks alone, and at last
+ * as groups that cover the same blocks.
+ */
+#include "diff.h"
+#include "sort.h"
+
+#define SIDE_B (UINT32_C(1) << 31)
+
+/* A command of either side. */
+static struct diff_command *command_of(struct diff *d, uint32_t value)
+{
+    return &d->sides[value >= SIDE_B].commands[value & ~SIDE_B];
+}
+
+static uint64_t hash_blocks(const struct diff_command *c)
+{
+    uint64_t hash = diff_mix(c->op + 1u, c->lba);
+
+    hash = diff_mix(hash, c->blocks);
+    return c->blocks ? diff_mix(hash, c->write_same) : diff_mix(hash, (uintptr_t)c->name);
+}
+
+static uint64_t hash_all(const struct diff_command *c)
+{
+    return diff_mix(hash_blocks(c), c->digest);
+}
+
+/* All commands that wanted() lets through: those of A, then those of B, in order. */
+static struct sort_key *collect(struct diff *d, uint64_t (*key)(const struct diff_command *),
+                                bool (*wanted)(const struct diff_command *), size_t *n)
+{
+    struct sort_key *keys = g_new(struct sort_key, (size_t)d->sides[0].n + d->sides[1].n + 1);
+
+    *n = 0;
+    for (unsigned s = 0; s < 2; s++) {
+        for (uint32_t i = 0; i < d->sides[s].n; i++) {
+            const struct diff_command *c = &d->sides[s].commands[i];
+
+            if (wanted(c))
+                keys[(*n)++] = (struct sort_key){ key(c), i | (s ? SIDE_B : 0) };
+        }
+    }
+    sort_keys(keys, *n);
+    return keys;
+}
+
+/* Flushes are matched by diff_align(). */
+static bool is_matched_here(const struct diff_command *c)
+{
+    return !(c->op == TD_OP_FLUSH && c->barrier);
+}
+
+static bool is_left(const struct diff_command *c)
+{
+    return is_matched_here(c) && c->partner == DIFF_NONE;
+}
+
+static bool is_left_with_blocks(const struct diff_command *c)
+{
+    return is_left(c) && c->blocks;
+}
+
+static void pair(struct diff *d, uint32_t a, uint32_t b)
+{
+    command_of(d, a)->partner = b & ~SIDE_B;
+    command_of(d, b)->partner = a;
+}
+
+/* Commands of one key: keys[0 … n_a - 1] of A, the rest of B. */
+typedef void match_run(struct diff *d, const struct sort_key *keys, uint32_t n_a, uint32_t n_b);
+
+static void match_equal_counts(struct diff *d, const struct sort_key *keys, uint32_t n_a,
+                               uint32_t n_b)
+{
+    if (n_a != n_b)
+        return;
+    for (uint32_t i = 0; i < n_a; i++)
+        pair(d, keys[i].value, keys[n_a + i].value);
+}
+
+static uint32_t first_ordinal(const struct diff *d, unsigned side, const struct diff_command *c)
+{
+    return d->sides[side].ordinal[c->first_epoch];
+}
+
+static uint32_t last_ordinal(const struct diff *d, unsigned side, const struct diff_command *c)
+{
+    return d->sides[side].ordinal[c->last_epoch];
+}
+
+bool diff_moved(const struct diff *d, const struct diff_command *a, const struct diff_command *b)
+{
+    return last_ordinal(d, 0, a) < first_ordinal(d, 1, b) ||
+           last_ordinal(d, 1, b) < first_ordinal(d, 0, a);
+}
+
+/* Pair those that stand between the same barriers, in order. */
+static void match_in_place(struct diff *d, const struct sort_key *keys, uint32_t n_a, uint32_t n_b)
+{
+    uint32_t i = 0, j = n_a;
+
+    while (i < n_a && j < n_a + n_b) {
+        const struct diff_command *a = command_of(d, keys[i].value);
+        const struct diff_command *b = command_of(d, keys[j].value);
+
+        /* A failed attempt is none of those that worked. */
+        if (n_a != n_b && a->status != b->status) {
+            if (a->status != TD_GOOD)
+                i++;
+            else
+                j++;
+        } else if (!diff_moved(d, a, b)) {
+            pair(d, keys[i++].value, keys[j++].value);
+        } else if (last_ordinal(d, 0, a) < first_ordinal(d, 1, b)) {
+            i++;
+        } else {
+            j++;
+        }
+    }
+}
+
+static void match_often(struct diff *d, const struct sort_key *keys, uint32_t n_a, uint32_t n_b)
+{
+    uint32_t i = 0, j = n_a;
+
+    if (n_a == 1 && n_b == 1)
+        return; /* they have each other already */
+    for (uint32_t k = 0; k < n_a + n_b; k++)
+        command_of(d, keys[k].value)->partner = DIFF_NONE;
+    match_in_place(d, keys, n_a, n_b);
+    for (;;) {
+        while (i < n_a && command_of(d, keys[i].value)->partner != DIFF_NONE)
+            i++;
+        while (j < n_a + n_b && command_of(d, keys[j].value)->partner != DIFF_NONE)
+            j++;
+        if (i == n_a || j == n_a + n_b)
+            break;
+        pair(d, keys[i].value, keys[j].value);
+    }
+}
+
+static void for_runs(struct diff *d, uint64_t (*key)(const struct diff_command *),
+                     bool (*wanted)(const struct diff_command *), match_run *match)
+{
+    size_t n, end;
+    g_autofree struct sort_key *keys = collect(d, key, wanted, &n);
+
+    for (size_t start = 0; start < n; start = end) {
+        uint32_t n_a = 0;
+
+        for (end = start; end < n && keys[end].key == keys[start].key; end++)
+            n_a += keys[end].value < SIDE_B;
+        if (n_a && n_a < end - start)
+            match(d, keys + start, n_a, (uint32_t)(end - start) - n_a);
+    }
+}
+
+/* ---- Groups ---- */
+
+static void add_group(struct diff *d, const struct sort_key *keys, uint32_t n)
+{
+    struct diff_group group = { .start = d->members->len };
+
+    for (unsigned s = 0; s < 2; s++) {
+        for (uint32_t i = 0; i < n; i++) {
+            uint32_t index = keys[i].value & ~SIDE_B;
+
+            if ((keys[i].value >= SIDE_B) != s)
+                continue;
+            g_array_append_val(d->members, index);
+            d->sides[s].commands[index].group = d->groups->len;
+            *(s ? &group.n_b : &group.n_a) += 1;
+        }
+    }
+    g_array_append_val(d->groups, group);
+}
+
+/* Commands whose blocks overlap, in a chain, make a group when both sides have one. */
+static void group_run(struct diff *d, const struct sort_key *keys, size_t n)
+{
+    size_t next;
+
+    for (size_t start = 0; start < n; start = next) {
+        uint64_t end = 0;
+        bool has[2] = { false, false };
+
+        for (next = start; next < n && (next == start || keys[next].key < end); next++) {
+            const struct diff_command *c = command_of(d, keys[next].value);
+
+            end = MAX(end, c->lba + c->blocks);
+            has[keys[next].value >= SIDE_B] = true;
+        }
+        if (has[0] && has[1])
+            add_group(d, keys + start, (uint32_t)(next - start));
+    }
+}
+
+static uint64_t lba_of(const struct diff_command *c)
+{
+    return c->lba;
+}
+
+static bool is_left_ungrouped(const struct diff_command *c)
+{
+    return is_left_with_blocks(c) && c->group == DIFF_NONE && c->status == TD_GOOD;
+}
+
+/* What stands between the same barriers goes together, or else only what does the same. */
+static void group_left(struct diff *d, bool in_place)
+{
+    size_t n, end;
+    g_autofree struct sort_key *keys = collect(d, lba_of, is_left_ungrouped, &n);
+
+    for (size_t i = 0; i < n; i++) {
+        const struct diff_command *c = command_of(d, keys[i].value);
+        uint32_t ordinal = in_place ? last_ordinal(d, keys[i].value >= SIDE_B, c) : 0;
+
+        keys[i].key = (uint64_t)ordinal << 8 | c->op;
+    }
+    sort_keys(keys, n); /* stable: by block among equals */
+    for (size_t start = 0; start < n; start = end) {
+        uint64_t key = keys[start].key;
+
+        for (end = start; end < n && keys[end].key == key; end++)
+            keys[end].key = command_of(d, keys[end].value)->lba;
+        group_run(d, keys + start, end - start);
+    }
+}
+
+void diff_match(struct diff *d)
+{
+    for_runs(d, hash_all, is_matched_here, match_equal_counts);
+    diff_align(d);
+    for_runs(d, hash_all, is_matched_here, match_often);
+    for_runs(d, hash_blocks, is_left, match_in_place);
+    group_left(d, true);
+    group_left(d, false);
+}

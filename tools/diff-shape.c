@@ -1,0 +1,173 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * tracedisk diff, level shape: the same work in other commands. Split, merged,
+ * re-ordered between two barriers, tried again, by another command, at another
+ * queue depth.
+ */
+#include <string.h>
+
+#include "diff.h"
+#include "sort.h"
+
+static uint64_t largest(const struct diff *d, unsigned s, const uint32_t *members, uint32_t n)
+{
+    uint64_t blocks = 0;
+
+    for (uint32_t i = 0; i < n; i++)
+        blocks = MAX(blocks, d->sides[s].commands[members[i]].blocks);
+    return blocks * d->sides[s].block_size;
+}
+
+static void report_group(struct diff *d, const struct diff_group *g)
+{
+    const uint32_t *members = (const uint32_t *)(const void *)d->members->data + g->start;
+    const struct diff_command *a = &d->sides[0].commands[members[0]];
+    const struct diff_command *b = &d->sides[1].commands[members[g->n_a]];
+    uint64_t from = largest(d, 0, members, g->n_a);
+    uint64_t to = largest(d, 1, members + g->n_a, g->n_b);
+    enum diff_kind kind = g->n_a == 1 && g->n_b > 1 ? DIFF_SPLIT :
+                          g->n_a > 1 && g->n_b == 1 ? DIFF_MERGED :
+                                                      DIFF_RECUT;
+
+    if (kind == DIFF_MERGED && to > d->largest_merge[1]) {
+        d->largest_merge[0] = from;
+        d->largest_merge[1] = to;
+    }
+    if (kind == DIFF_SPLIT && from > d->largest_split[0]) {
+        d->largest_split[0] = from;
+        d->largest_split[1] = to;
+    }
+    diff_report(d, kind, a, b, g_strdup_printf("%u commands -> %u", g->n_a, g->n_b));
+}
+
+static uint64_t blocks_key(const struct diff_command *c)
+{
+    return diff_mix(diff_mix(diff_mix(0, c->op), c->lba), c->blocks);
+}
+
+/* A command that failed, and whose work another one of its side did later, was tried again. */
+static bool *find_retried(const struct diff_side *side)
+{
+    g_autoptr(GHashTable) failed = g_hash_table_new_full(g_int64_hash, g_int64_equal, g_free, NULL);
+    g_autoptr(GHashTable) worked = g_hash_table_new_full(g_int64_hash, g_int64_equal, g_free, NULL);
+    bool *retried = g_new0(bool, side->n + 1u);
+
+    for (uint32_t i = 0; i < side->n; i++) {
+        uint64_t key = blocks_key(&side->commands[i]);
+
+        if (side->commands[i].status != TD_GOOD)
+            g_hash_table_add(failed, g_memdup2(&key, sizeof(key)));
+    }
+    for (uint32_t i = side->n; i-- > 0 && g_hash_table_size(failed) > 0;) {
+        uint64_t key = blocks_key(&side->commands[i]);
+
+        if (!g_hash_table_contains(failed, &key))
+            continue;
+        if (side->commands[i].status == TD_GOOD)
+            g_hash_table_add(worked, g_memdup2(&key, sizeof(key)));
+        else
+            retried[i] = g_hash_table_contains(worked, &key);
+    }
+    return retried;
+}
+
+static void report_lonely(struct diff *d, unsigned s)
+{
+    const struct diff_side *side = &d->sides[s];
+    g_autofree bool *retried = find_retried(side);
+
+    for (uint32_t i = 0; i < side->n; i++) {
+        const struct diff_command *c = &side->commands[i];
+
+        if (c->partner != DIFF_NONE || c->group != DIFF_NONE || c->op == TD_OP_FLUSH)
+            continue;
+        if (s)
+            diff_report(d, retried[i] ? DIFF_RETRIED_IN_B : DIFF_COMMAND_ADDED, NULL, c, NULL);
+        else
+            diff_report(d, retried[i] ? DIFF_RETRIED_IN_A : DIFF_COMMAND_LOST, c, NULL, NULL);
+    }
+}
+
+/* Pairs outside of the longest rising sequence of partners have been re-ordered. */
+static void report_reordered(struct diff *d)
+{
+    const struct diff_side *side = &d->sides[0];
+    g_autofree uint32_t *tails = g_new(uint32_t, side->n + 1u);
+    g_autofree uint32_t *before = g_new(uint32_t, side->n + 1u);
+    g_autofree bool *kept = g_new0(bool, side->n + 1u);
+    uint32_t n = 0;
+
+    for (uint32_t i = 0; i < side->n; i++) {
+        const struct diff_command *a = &side->commands[i], *b = diff_partner(d, 0, a);
+        uint32_t low = 0, high = n;
+
+        before[i] = DIFF_NONE;
+        if (!b || diff_moved(d, a, b)) {
+            kept[i] = true; /* not to be reported here */
+            continue;
+        }
+        if (n && side->commands[tails[n - 1]].partner < a->partner)
+            low = n; /* as nearly always */
+        while (high > low) {
+            uint32_t middle = low + (high - low) / 2;
+
+            if (side->commands[tails[middle]].partner < a->partner)
+                low = middle + 1;
+            else
+                high = middle;
+        }
+        before[i] = low ? tails[low - 1] : DIFF_NONE;
+        tails[low] = i;
+        n = MAX(n, low + 1);
+    }
+    for (uint32_t i = n ? tails[n - 1] : DIFF_NONE; i != DIFF_NONE; i = before[i])
+        kept[i] = true;
+    for (uint32_t i = 0; i < side->n; i++) {
+        const struct diff_command *a = &side->commands[i];
+
+        if (!kept[i])
+            diff_report(d, DIFF_REORDERED, a, diff_partner(d, 0, a), NULL);
+    }
+}
+
+static void report_choices(struct diff *d)
+{
+    for (uint32_t i = 0; i < d->sides[0].n; i++) {
+        const struct diff_command *a = &d->sides[0].commands[i], *b = diff_partner(d, 0, a);
+        char *choice;
+
+        /* FUA lost or added is of level order, and may well change the name. */
+        if (!b || a->name == b->name || a->fua != b->fua)
+            continue;
+        choice = g_strdup_printf("%s -> %s", a->name, b->name);
+        diff_report(d, DIFF_COMMAND_CHOICE, a, b, g_strdup(choice));
+        g_hash_table_insert(d->choices, choice,
+                            (char *)g_hash_table_lookup(d->choices, choice) + 1);
+    }
+}
+
+/* How deep a queue gets depends on time; only a depth never seen before is the driver's. */
+static void report_depth(struct diff *d)
+{
+    for (unsigned s = 0; s < 2; s++) {
+        for (uint32_t i = 0; i < d->sides[s].n; i++)
+            d->depth_max[s] = MAX(d->depth_max[s], d->sides[s].commands[i].in_flight);
+    }
+    if (d->depth_max[0] >= 2 * d->depth_max[1] || d->depth_max[1] >= 2 * d->depth_max[0]) {
+        if (d->depth_max[0] != d->depth_max[1])
+            diff_report(d, DIFF_QUEUE_DEPTH, NULL, NULL,
+                        g_strdup_printf("at most %u -> %u in flight", d->depth_max[0],
+                                        d->depth_max[1]));
+    }
+}
+
+void diff_shape(struct diff *d)
+{
+    for (guint i = 0; i < d->groups->len; i++)
+        report_group(d, &g_array_index(d->groups, struct diff_group, i));
+    report_lonely(d, 0);
+    report_lonely(d, 1);
+    report_reordered(d);
+    report_choices(d);
+    report_depth(d);
+}

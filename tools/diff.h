@@ -1,0 +1,222 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * tracedisk diff: what its levels share.
+ *
+ * Concepts
+ *
+ *   side      one of the two traces, cut to one device
+ *   barrier   a completed flush, or a completed write with FUA
+ *   epoch     what lies between two barriers: epoch n is behind n of them.
+ *             A command in flight with a barrier may belong to either side of
+ *             it, so that it has a first and a last epoch.
+ *   partner   the command of the other side that does the same
+ *   group     commands of both sides that cover the same blocks, cut otherwise
+ *   ordinal   an epoch counted in barriers that have a partner: comparable
+ *             between the sides
+ *
+ * Work is n log n in commands and the blocks' borders that they cover.
+ */
+#ifndef TOOLS_DIFF_H
+#define TOOLS_DIFF_H
+
+#include <glib.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "filter.h"
+#include "libtracedisk/tracedisk.h"
+
+#define DIFF_NONE UINT32_MAX
+
+enum diff_level {
+    DIFF_DATA,
+    DIFF_ORDER,
+    DIFF_SHAPE,
+    DIFF_GEOMETRY,
+    DIFF_OUTCOME,
+    DIFF_TIME,
+    DIFF_LEVELS,
+};
+
+/* What a difference is; the table in diff-report.c has its words. */
+enum diff_kind {
+    DIFF_WRITE_PAYLOAD,
+    DIFF_READ_PAYLOAD,
+    DIFF_FINAL_CONTENT,
+    DIFF_WRITTEN_IN_A,
+    DIFF_WRITTEN_IN_B,
+    DIFF_FLUSH_LOST,
+    DIFF_FLUSH_ADDED,
+    DIFF_FUA_LOST,
+    DIFF_FUA_ADDED,
+    DIFF_WRITE_MOVED,
+    DIFF_SPLIT,
+    DIFF_MERGED,
+    DIFF_RECUT,
+    DIFF_REORDERED,
+    DIFF_RETRIED_IN_A,
+    DIFF_RETRIED_IN_B,
+    DIFF_COMMAND_LOST,
+    DIFF_COMMAND_ADDED,
+    DIFF_COMMAND_CHOICE,
+    DIFF_QUEUE_DEPTH,
+    DIFF_ELEMENT_COUNT,
+    DIFF_ELEMENT_SIZES,
+    DIFF_ELEMENT_OFFSETS,
+    DIFF_ELEMENT_CONTIGUITY,
+    DIFF_STATUS,
+    DIFF_RESIDUAL,
+    DIFF_EVENTS,
+    DIFF_LATENCY,
+    DIFF_PACE,
+    DIFF_KINDS,
+};
+
+struct diff_command {
+    uint64_t seq, complete_seq; /* complete_seq 0: pending */
+    uint64_t submit_ns, complete_ns;
+    uint64_t lba;
+    uint64_t digest; /* folded to 64 bits; 0: none */
+    uint64_t bytes, residual;
+    const char *name;
+    uint32_t blocks; /* 0: covers no blocks */
+    uint32_t n_elements;
+    uint32_t sizes, offsets, contiguity; /* hashes of the element list's */
+    uint32_t error;                      /* sense, or ATA status and error; 0: none */
+    uint32_t first_epoch, last_epoch;
+    uint32_t partner; /* index in the other side; DIFF_NONE */
+    uint32_t group;   /* index; DIFF_NONE */
+    uint32_t in_flight;
+    uint8_t op, status;
+    bool fua, barrier, write_same;
+};
+
+#define DIFF_EVENT_TYPES 16
+
+struct diff_side {
+    const char *path;
+    char *device;
+    struct diff_command *commands; /* in the order of their submission */
+    uint32_t n;
+    uint32_t *completed; /* their indices in the order of their completion */
+    uint32_t *barriers;  /* indices */
+    uint32_t n_barriers;
+    uint32_t *barrier_partner; /* index in the other side's barriers; DIFF_NONE */
+    uint32_t *ordinal;         /* of each epoch: n_barriers + 1 of them */
+    uint32_t block_size;
+    enum td_hash_kind hash; /* TD_HASH_NONE: no digests */
+    uint64_t events[DIFF_EVENT_TYPES];
+};
+
+/* Commands of a group: members[start …], first those of A. */
+struct diff_group {
+    uint32_t start, n_a, n_b;
+};
+
+struct diff_finding {
+    enum diff_kind kind;
+    const struct diff_command *a, *b; /* either may be NULL */
+    char *text;                       /* NULL: the commands say it all */
+};
+
+/* Latencies, or times between completions, of one operation. */
+struct diff_timing {
+    const char *what;
+    uint64_t n[2];
+    uint64_t p50[2], p99[2];
+    double p;          /* of the Mann-Whitney test, two-sided */
+    double likelihood; /* that a time of B is longer than one of A; 0.5: alike */
+    bool significant;
+};
+
+struct diff {
+    struct diff_side sides[2];
+    GArray *groups;  /* struct diff_group */
+    GArray *members; /* uint32_t */
+    bool compare_digests;
+
+    uint32_t levels;  /* bits 1 << enum diff_level that are asked for */
+    uint64_t limit;   /* details kept of each kind */
+    uint64_t counts[DIFF_KINDS];
+    uint64_t kept[DIFF_KINDS];
+    GArray *findings; /* struct diff_finding */
+    GArray *timings;  /* struct diff_timing */
+
+    /* Blocks that neither level can judge, and why. */
+    uint64_t blocks_cut_otherwise, blocks_after_error, blocks_different;
+    uint64_t blocks_written_in_a, blocks_written_in_b;
+    uint64_t reads_unattributed;
+    uint64_t largest_merge[2], largest_split[2]; /* bytes in A, in B */
+    uint32_t depth_max[2];
+    GHashTable *choices; /* "READ(10) → READ(16)" → count */
+};
+
+/* ---- diff-load.c ---- */
+
+/* One trace's devices, each a side; empty at first. */
+struct diff_trace {
+    const char *path;
+    GPtrArray *sides; /* struct diff_side */
+};
+
+/* Returns the exit code, as filter_close_input(). */
+int diff_trace_load(struct diff_trace *trace, struct filter *filter);
+void diff_trace_clear(struct diff_trace *trace);
+void diff_trace_init(struct diff_trace *trace, const char *path);
+
+/* ---- The levels; matching comes first ---- */
+
+void diff_match(struct diff *d);
+void diff_align(struct diff *d); /* barriers, by the partners found so far */
+
+void diff_data(struct diff *d);
+void diff_order(struct diff *d);
+void diff_shape(struct diff *d);
+void diff_geometry(struct diff *d);
+void diff_outcome(struct diff *d);
+void diff_time(struct diff *d);
+
+/* ---- For levels ---- */
+
+/*
+ * Count a difference, and keep it for the details while there are few. The
+ * text, allocated, is the detail's; NULL for none. a and b may be NULL.
+ */
+void diff_report(struct diff *d, enum diff_kind kind, const struct diff_command *a,
+                 const struct diff_command *b, char *text);
+
+static inline bool diff_wants(const struct diff *d, enum diff_level level)
+{
+    return d->levels & 1u << level;
+}
+
+static inline const struct diff_command *diff_partner(const struct diff *d, unsigned side,
+                                                      const struct diff_command *c)
+{
+    return c->partner == DIFF_NONE ? NULL : &d->sides[!side].commands[c->partner];
+}
+
+/* Does it change what the disk holds? */
+static inline bool diff_is_write(const struct diff_command *c)
+{
+    return c->blocks && (c->op == TD_OP_WRITE || c->op == TD_OP_ZERO || c->op == TD_OP_TRIM);
+}
+
+/* Is a pair on different sides of a barrier that both have? */
+bool diff_moved(const struct diff *d, const struct diff_command *a, const struct diff_command *b);
+
+/* Mix a number into a hash. */
+static inline uint64_t diff_mix(uint64_t hash, uint64_t value)
+{
+    hash = (hash ^ value) * UINT64_C(0x9e3779b97f4a7c15);
+    return hash ^ hash >> 29;
+}
+
+/* ---- diff-report.c ---- */
+
+extern const char *const diff_level_names[DIFF_LEVELS];
+bool diff_level_differs(const struct diff *d, enum diff_level level);
+void diff_print_text(const struct diff *d, bool numbers_only);
+void diff_print_json(const struct diff *d);
+
+#endif
