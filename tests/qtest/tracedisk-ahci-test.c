@@ -561,7 +561,10 @@ static void test_issue_while_stopped(void)
 /* A drive that takes a tenth of a second for a command. */
 #define HELD ",throttling.iops-total=10"
 
-/* Long enough for some commands of such a drive. */
+/* One that takes half a second, for what must happen meanwhile. */
+#define VERY_SLOW ",throttling.iops-total=2"
+
+/* Long enough for some commands of a drive that is HELD. */
 static void let_time_pass(void)
 {
     g_usleep(350 * 1000);
@@ -570,7 +573,7 @@ static void let_time_pass(void)
 /* Issued while the disk is busy: served one after another [5.3]. */
 static void test_issue_while_busy(void)
 {
-    Rig *rig = rig_start_with(HELD, "");
+    Rig *rig = rig_start_with(VERY_SLOW, "");
     RegH2DFIS fis = fis_lba48(CMD_READ_DMA_EXT, 0, SECTORS);
     Prd list = { 64 * MiB, BYTES };
 
@@ -594,7 +597,7 @@ static void test_issue_while_busy(void)
 /* Queued and other commands do not mix (ACS-3 4.14.1). */
 static void test_mixed(void)
 {
-    Rig *rig = rig_start_with(HELD, "");
+    Rig *rig = rig_start_with(VERY_SLOW, "");
     RegH2DFIS queued = fis_ncq(READ_FPDMA_QUEUED, 0, SECTORS, 0);
     RegH2DFIS plain = fis_lba48(CMD_READ_DMA_EXT, 0, SECTORS);
     Prd list = { 64 * MiB, BYTES };
