@@ -22,7 +22,7 @@ static void out_of_range(struct lint *l, void *state, const struct lint_command 
 const struct lint_rule lint_out_of_range = {
     .id = "out-of-range",
     .severity = LINT_ERROR,
-    .clause = "ACS-3 6.3 (ID NOT FOUND); SBC-3 4.5 (LOGICAL BLOCK ADDRESS OUT OF RANGE)",
+    .clause = "ACS-3 6.3 (ID NOT FOUND); SBC-3 (LOGICAL BLOCK ADDRESS OUT OF RANGE)",
     .title = "a command names blocks beyond the end of the disk",
     .why = "It fails, and costs an error recovery in which all queued commands are lost. Check "
            "against IDENTIFY DEVICE or READ CAPACITY; a common cause is to mix 512-byte sectors "
@@ -152,7 +152,7 @@ static void read_differs(struct lint *l, void *state, const struct lint_command 
 const struct lint_rule lint_read_differs = {
     .id = "read-differs",
     .severity = LINT_ERROR,
-    .clause = "ACS-3 7 (READ, WRITE); SBC-3 4.7",
+    .clause = "ACS-3 7 (READ, WRITE); SBC-3 5",
     .title = "a read did not return what was last written to the same blocks",
     .why = "The disk lost or changed data (an injected fault, a broken image, a second writer), or "
            "two writes were in the wrong order. Compares whole commands of the same extent only; "
@@ -212,7 +212,7 @@ static bool is_ata(const struct lint_command *c, uint8_t command)
     return c->submit.protocol == TD_ATA && c->submit.raw_len > 3 && c->submit.raw[2] == command;
 }
 
-/* STANDBY and SLEEP write the cache out too (ACS-3 7.52, 7.54, 7.55). */
+/* STANDBY and SLEEP write the cache out too (ACS-3, clause 7). */
 static bool is_flush(const struct lint_command *c)
 {
     return c->decoded.op == TD_OP_FLUSH || is_ata(c, 0xe0) || is_ata(c, 0xe2) || is_ata(c, 0xe6);
@@ -286,7 +286,7 @@ static void caches_clear(void *data)
 const struct lint_rule lint_missing_flush = {
     .id = "missing-flush",
     .severity = LINT_WARNING,
-    .clause = "ACS-3 4.22 (volatile write cache), 7.10 FLUSH CACHE EXT; SBC-3 4.14",
+    .clause = "ACS-3 7 (FLUSH CACHE EXT); SBC-3 5 (SYNCHRONIZE CACHE)",
     .title = "writes are not flushed before the power goes off",
     .why = "A disk keeps writes in volatile memory until it is told to write them out: they are "
            "lost, in any order. Send FLUSH CACHE (EXT) or SYNCHRONIZE CACHE after the last write, "

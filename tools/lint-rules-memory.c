@@ -96,7 +96,8 @@ static void element_overlap(struct lint *l, void *state, const struct lint_comma
     for (uint32_t i = 1; i < n; i++) {
         if (sorted[i].addr - sorted[i - 1].addr < sorted[i - 1].len && !sorted[i].flags &&
             !sorted[i - 1].flags) {
-            lint_report(l, c, NULL, "0x%" PRIx64 "+%" PRIu32 " and 0x%" PRIx64 "+%" PRIu32 " overlap",
+            lint_report(l, c, NULL,
+                        "0x%" PRIx64 "+%" PRIu32 " and 0x%" PRIx64 "+%" PRIu32 " overlap",
                         sorted[i - 1].addr, sorted[i - 1].len, sorted[i].addr, sorted[i].len);
             return;
         }

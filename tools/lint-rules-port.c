@@ -16,8 +16,10 @@ static const struct phrase {
     const struct lint_rule *rule;
 } phrases[] = {
     { "NCQ tag", &lint_tag_differs },
+    { "issued again while in flight", &lint_slot_reused },
     { "queued and other commands are mixed", &lint_queue_mixed },
     { "PxCMD.ST set without PxCMD.FRE", &lint_start_early },
+    { "PxCMD.ST set before PxCLB", &lint_start_early },
     { "PxCMD.ST set while the disk is busy", &lint_start_early },
     { "PxCI written while PxCMD.ST is clear", &lint_issue_stopped },
     { "PxCMD.ST cleared with commands in flight", &lint_stop_in_flight },
@@ -58,6 +60,7 @@ static bool concerns(const struct lint_rule *rule, const struct lint_event *e)
     }
 
 REPEAT(tag_differs)
+REPEAT(slot_reused)
 REPEAT(queue_mixed)
 REPEAT(start_early)
 REPEAT(issue_stopped)
@@ -77,10 +80,21 @@ const struct lint_rule lint_tag_differs = {
     .event = tag_differs,
 };
 
+const struct lint_rule lint_slot_reused = {
+    .id = "slot-reused",
+    .severity = LINT_ERROR,
+    .clause = "AHCI 1.3.1 5.5.1, 5.5.3 (a queued command is done when PxSACT says so)",
+    .title = "a command slot is issued again before its command has completed",
+    .why = "PxCI only says that the disk has accepted a queued command; PxSACT says that it is "
+           "done. A driver that believes PxCI hands out data that has not come yet, and gives the "
+           "disk one tag twice.",
+    .event = slot_reused,
+};
+
 const struct lint_rule lint_queue_mixed = {
     .id = "queue-mixed",
     .severity = LINT_ERROR,
-    .clause = "ACS-3 4.14.1; AHCI 1.3.1 5.3.2.2",
+    .clause = "ACS-3 4.14 (NCQ)",
     .title = "queued and other commands are outstanding at one time",
     .why = "A disk that gets another command while queued ones are outstanding aborts them all. "
            "Wait until PxSACT is 0 before IDENTIFY, FLUSH CACHE, SMART and their like.",
@@ -91,10 +105,10 @@ const struct lint_rule lint_start_early = {
     .id = "start-early",
     .severity = LINT_ERROR,
     .clause = "AHCI 1.3.1 10.3.1",
-    .title = "the port is started before it can receive FISes, or while the disk is busy",
-    .why = "Without PxCMD.FRE the HBA has nowhere to put the disk's answers, and with BSY or DRQ "
-           "set it must not send commands: what happens is undefined. Set PxFB and PxCMD.FRE, "
-           "wait for PxTFD, then set PxCMD.ST.",
+    .title = "the port is started before it is set up, or while the disk is busy",
+    .why = "Without PxCLB the HBA reads commands at address 0, without PxCMD.FRE it has nowhere to "
+           "put the disk's answers, and with BSY or DRQ set it must not send commands. Set PxCLB, "
+           "PxFB and PxCMD.FRE, wait for PxTFD, then set PxCMD.ST.",
     .event = start_early,
 };
 

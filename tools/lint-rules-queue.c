@@ -31,7 +31,7 @@ static void tag_reused(struct lint *l, void *state, const struct lint_command *c
 const struct lint_rule lint_tag_reused = {
     .id = "tag-reused",
     .severity = LINT_ERROR,
-    .clause = "ACS-3 4.14.1 (NCQ tags); SAM-5 4.9 (overlapped commands)",
+    .clause = "ACS-3 4.14 (NCQ); SAM-5 (overlapped commands)",
     .title = "the tag of a command in flight is used again",
     .why = "A disk aborts all its commands when a tag comes twice, or answers the wrong one.",
     .submit = tag_reused,
@@ -44,7 +44,6 @@ const struct lint_rule lint_tag_reused = {
 #define AHCI_PORT_SIZE 0x80u
 #define AHCI_MAX_PORTS 32u
 #define PX_IS 0x10u
-#define PX_CI 0x38u
 
 /* Which register of which port was accessed; false for the HBA's own. */
 static bool port_register(const struct td_event *e, uint32_t *port, uint32_t *offset)
@@ -55,42 +54,6 @@ static bool port_register(const struct td_event *e, uint32_t *port, uint32_t *of
     *offset = (uint32_t)(e->addr - AHCI_PORTS) % AHCI_PORT_SIZE;
     return true;
 }
-
-/*
- * A command that is not queued keeps its PxCI bit while it runs, and writing 1
- * to a set bit does nothing; a queued one has given it back.
- */
-static void slot_reused(struct lint *l, void *state, const struct lint_event *e)
-{
-    const struct lint_command *c;
-    uint32_t port, offset;
-
-    (void)state;
-    if (e->record->type != TD_EVENT_REGISTER_WRITE || !port_register(e->record, &port, &offset) ||
-        offset != PX_CI)
-        return;
-    for (uint32_t i = 0; (c = lint_in_flight(l, i)); i++) {
-        if (c->submit.protocol == TD_ATA && c->device == e->device && c->submit.port == port &&
-            c->decoded.flags & TD_QUEUED && c->submit.tag < 32 &&
-            e->record->value & 1u << c->submit.tag) {
-            lint_report(l, c, NULL, "slot %" PRIu64 " is issued again by event #%" PRIu64
-                        " while its command is in flight", c->submit.tag, e->seq);
-            return;
-        }
-    }
-}
-
-const struct lint_rule lint_slot_reused = {
-    .id = "slot-reused",
-    .severity = LINT_ERROR,
-    .clause = "AHCI 1.3.1 5.5.1, 5.5.3 (a queued command is done when PxSACT says so)",
-    .title = "a command slot is issued again before its command has completed",
-    .why = "PxCI only says that the disk has accepted a queued command; PxSACT says that it is "
-           "done. A driver that believes PxCI hands out data that has not come yet, and gives the "
-           "disk one tag twice.",
-    .needs_registers = true,
-    .event = slot_reused,
-};
 
 struct interrupt_order {
     GHashTable *uncleared; /* port -> bits of PxIS that were read and not cleared */
@@ -133,7 +96,7 @@ static void interrupt_order_clear(void *data)
 const struct lint_rule lint_interrupt_order = {
     .id = "interrupt-order",
     .severity = LINT_WARNING,
-    .clause = "AHCI 1.3.1 5.5.3, 10.7.2 (PxIS first, then IS)",
+    .clause = "AHCI 1.3.1 5.5.3, 10.7 (PxIS first, then IS)",
     .title = "IS.IPS is cleared before PxIS",
     .why = "The port still has a reason to interrupt, so IS.IPS is set again at once: a spurious "
            "interrupt each time, or, on an HBA that looks for edges, one that is lost.",

@@ -152,8 +152,8 @@ int lint_main(int argc, char **argv)
     };
     gboolean blank = FALSE;
     const GOptionEntry options[] = {
-        { "json", 0, 0, G_OPTION_ARG_NONE, &s.json, "print one JSON object a finding, and a summary",
-          NULL },
+        { "json", 0, 0, G_OPTION_ARG_NONE, &s.json,
+          "print one JSON object a line: the findings, then a summary", NULL },
         { "sarif", 0, 0, G_OPTION_ARG_NONE, &s.sarif, "print a SARIF 2.1.0 document", NULL },
         { "error-on", 0, 0, G_OPTION_ARG_CALLBACK, option_error_on,
           "exit with 1 from this severity on: error (the default), warning or info", "LEVEL" },

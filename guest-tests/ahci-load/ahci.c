@@ -361,7 +361,7 @@ bool ahci_open_disk(struct ahci_hba *hba, struct ahci_port *port,
             continue;
         }
         /* 10.1.2, steps 5 to 7. */
-        regs->clb = (uint32_t)(uint64_t)port->list;
+        regs->clb = has_bug(BUG_NO_LIST) ? 0 : (uint32_t)(uint64_t)port->list;
         regs->clbu = 0;
         regs->fb = (uint32_t)(uint64_t)port->received;
         regs->fbu = 0;
@@ -480,7 +480,7 @@ uint32_t ahci_poll(struct ahci_port *port)
     uint32_t active, done;
     bool idle = false;
 
-    if (!fis_arrived(port)) {
+    if (!fis_arrived(port) && !has_bug(BUG_COMPLETION_BY_CI)) {
         if (++port->idle < IDLE_POLLS) {
             return 0;
         }

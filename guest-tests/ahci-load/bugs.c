@@ -34,6 +34,7 @@ static const struct {
     { "completion-by-ci", BUG_COMPLETION_BY_CI },
     { "interrupt-order", BUG_INTERRUPT_ORDER },
     { "start-early", BUG_START_EARLY },
+    { "no-list", BUG_NO_LIST },
     { "stop-order", BUG_STOP_ORDER },
     { "issue-stopped", BUG_ISSUE_STOPPED },
     { "wild-table", BUG_WILD_TABLE },
