@@ -192,6 +192,10 @@ static void start(AhciPort *p)
         td_recorder_guest_error(ahci_port_recorder(p), p->number,
                                 "PxCMD.ST set without PxCMD.FRE");
     }
+    if (!p->clb) {
+        td_recorder_guest_error(ahci_port_recorder(p), p->number,
+                                "PxCMD.ST set before PxCLB");
+    }
     if (p->tfd & (ATA_BSY | ATA_DRQ)) {
         td_recorder_guest_error(ahci_port_recorder(p), p->number,
                                 "PxCMD.ST set while the disk is busy");
@@ -329,12 +333,20 @@ void ahci_port_write(AhciPort *p, hwaddr offset, uint32_t value)
         break;
     case PX_CI:
         if (!value) {
-            break;              /* only ones count; GRUB writes 0 while stopped */
+            break;              /* no command; GRUB does it while stopped */
         }
         if (!(p->cmd & PX_CMD_ST)) {
             td_recorder_guest_error(ahci_port_recorder(p), p->number,
                                     "PxCI written while PxCMD.ST is clear");
         } else if (p->present) {
+            /* Queued commands have given their bits back. */
+            uint32_t again = value & p->running & ~p->ci;
+
+            if (again) {
+                td_recorder_guest_error(ahci_port_recorder(p), p->number,
+                                        "slots 0x%08" PRIx32 " issued again "
+                                        "while in flight", again);
+            }
             p->ci |= value;
             ahci_port_issue(p);
         }
