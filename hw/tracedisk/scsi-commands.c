@@ -190,12 +190,24 @@ const ScsiCommandInfo *scsi_command_find(const uint8_t *cdb)
     return NULL;
 }
 
+bool scsi_command_has_actions(uint8_t opcode)
+{
+    return first_of[opcode] &&
+           commands[first_of[opcode] - 1].action != SCSI_NO_ACTION;
+}
+
 void scsi_command_fix_transfer(const TdScsi *s, SCSICommand *cmd)
 {
     const ScsiCommandInfo *info = scsi_command_find(cmd->buf);
     uint64_t bytes = cmd->xfer;
 
-    if (!info || !(info->flags & SCSI_TO_DEVICE)) {
+    if (!info) {
+        /* It will be refused, whichever way its data was to go. */
+        cmd->xfer = 0;
+        cmd->mode = SCSI_XFER_NONE;
+        return;
+    }
+    if (!(info->flags & SCSI_TO_DEVICE)) {
         return;
     }
     switch (cmd->buf[0]) {

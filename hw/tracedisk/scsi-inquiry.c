@@ -110,12 +110,12 @@ static unsigned block_limits(const ScsiRequest *c, uint8_t *p)
     stl_be_p(p + 4, max_transfer_blocks(s));
     stl_be_p(p + 8, conf->opt_io_size / block);
     if (conf->discard_granularity) {
-        stl_be_p(p + 16, SCSI_MAX_UNMAP / block);  /* MAXIMUM UNMAP LBA COUNT */
+        stl_be_p(p + 16, SCSI_MAX_UNMAP_BLOCKS); /* MAXIMUM UNMAP LBA COUNT */
         stl_be_p(p + 20, 255);          /* and BLOCK DESCRIPTOR COUNT */
         stl_be_p(p + 24, conf->discard_granularity / block);
         stl_be_p(p + 28, 1u << 31);     /* UGAVALID, alignment 0 */
     }
-    stq_be_p(p + 32, SCSI_MAX_UNMAP / block);   /* MAXIMUM WRITE SAME LENGTH */
+    stq_be_p(p + 32, SCSI_MAX_SAME_BLOCKS); /* MAXIMUM WRITE SAME LENGTH */
     stl_be_p(p + 40, SCSI_MAX_ATOMIC / block);  /* SBC-4: WRITE ATOMIC */
     return 60;
 }

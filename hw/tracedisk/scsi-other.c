@@ -135,16 +135,9 @@ bool scsi_prepare_report_opcodes(ScsiRequest *c)
     const uint8_t *cdb = scsi_cdb(c);
     const uint8_t wanted[2] = { cdb[3], cdb[5] & 0x1f };
     const ScsiCommandInfo *info = scsi_command_find(wanted);
-    const ScsiCommandInfo *any = NULL;
+    bool has_actions = scsi_command_has_actions(cdb[3]);
     bool timeouts = cdb[2] & 0x80;              /* RCTD */
-    bool has_actions;
 
-    for (unsigned i = 0; (any = scsi_command_nth(i)); i++) {
-        if (any->opcode == cdb[3]) {
-            break;
-        }
-    }
-    has_actions = any && any->action != SCSI_NO_ACTION;
     switch (cdb[2] & 0x07) {
     case 0:
         return report_all(c, timeouts);
@@ -152,7 +145,7 @@ bool scsi_prepare_report_opcodes(ScsiRequest *c)
         return has_actions ? scsi_fail_field(c, 2, 2) :
                report_one(c, info, timeouts);
     case 2:
-        return any && !has_actions ? scsi_fail_field(c, 2, 2) :
+        return info && !has_actions ? scsi_fail_field(c, 2, 2) :
                report_one(c, info, timeouts);
     case 3:
         return report_one(c, info, timeouts);

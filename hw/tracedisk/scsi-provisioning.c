@@ -35,7 +35,6 @@ enum { NDOB = 1 << 0, UNMAP_BIT = 1 << 3, ANCHOR = 1 << 4 };
 
 bool scsi_prepare_write_same(ScsiRequest *c)
 {
-    const TdScsi *s = scsi_disk(c);
     uint8_t bits = scsi_cdb(c)[1];
 
     if (bits & ANCHOR) {
@@ -49,7 +48,7 @@ bool scsi_prepare_write_same(ScsiRequest *c)
     }
     /* WSNZ, and MAXIMUM WRITE SAME LENGTH */
     if (!c->decoded.blocks ||
-        c->decoded.blocks > SCSI_MAX_UNMAP / s->disk.block_size) {
+        c->decoded.blocks > SCSI_MAX_SAME_BLOCKS) {
         return scsi_fail_field(c, c->req.cmd.len == 10 ? 7 : 10, -1);
     }
     return scsi_prepare_blocks(c);
@@ -126,7 +125,7 @@ static bool check_descriptors(ScsiRequest *c, const uint8_t *list,
         if (lba > s->disk.blocks || blocks > s->disk.blocks - lba) {
             return scsi_fail_at(c, SENSE_CODE(LBA_OUT_OF_RANGE), lba);
         }
-        if (blocks > SCSI_MAX_UNMAP / s->disk.block_size) {
+        if (blocks > SCSI_MAX_UNMAP_BLOCKS) {
             return scsi_fail_parameter(c, UNMAP_HEADER + at + 8, -1);
         }
     }

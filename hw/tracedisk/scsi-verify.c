@@ -132,6 +132,14 @@ static bool coroutine_fn lock_atomic(ScsiRequest *c)
 
 bool scsi_prepare_compare_and_write(ScsiRequest *c)
 {
+    /*
+     * No blocks is no error; but with data for them it was meant to be more
+     * than the length field holds.
+     */
+    if (!c->decoded.blocks && c->req.sg && c->transfer.list_bytes) {
+        return scsi_fail_field(c, c->req.cmd.buf[0] == COMPARE_AND_WRITE ? 13 :
+                               10, -1);
+    }
     return check_buffered(c) && scsi_prepare_blocks(c);
 }
 

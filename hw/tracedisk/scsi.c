@@ -426,7 +426,10 @@ static bool check_state(ScsiRequest *c)
         return scsi_fail(c, sense);
     }
     if (!c->info) {
-        return scsi_fail(c, SENSE_CODE(INVALID_OPCODE));
+        /* SPC-4 4.3.4.2: an unknown service action is a wrong field. */
+        return scsi_command_has_actions(scsi_cdb(c)[0]) ?
+               scsi_fail_field(c, 1, 4) :
+               scsi_fail(c, SENSE_CODE(INVALID_OPCODE));
     }
     if (s->stopped && !(c->info->flags & SCSI_WHEN_STOPPED)) {
         /* LOGICAL UNIT NOT READY, INITIALIZING COMMAND REQUIRED */

@@ -36,9 +36,10 @@ OBJECT_DECLARE_SIMPLE_TYPE(TdScsi, TRACEDISK_SCSI)
 #define SCSI_PIECE_BYTES (256 * KiB)
 /* The longest payload of a command that needs all of it at once. */
 #define SCSI_MAX_BUFFERED (16 * MiB)
-/* The longest WRITE ATOMIC, UNMAP descriptor and WRITE SAME. */
+/* The longest WRITE ATOMIC; blocks of an UNMAP descriptor, a WRITE SAME. */
 #define SCSI_MAX_ATOMIC (1 * MiB)
-#define SCSI_MAX_UNMAP (1 * GiB)
+#define SCSI_MAX_UNMAP_BLOCKS (1u << 20)
+#define SCSI_MAX_SAME_BLOCKS 65535
 
 #define SCSI_BUFFER_BYTES (64 * KiB)
 
@@ -141,6 +142,8 @@ static inline const uint8_t *scsi_cdb(const ScsiRequest *c)
 
 /* scsi-commands.c */
 const ScsiCommandInfo *scsi_command_find(const uint8_t *cdb);
+/* Does the operation code need a service action? */
+bool scsi_command_has_actions(uint8_t opcode);
 /* Which there is; NULL after the last one. */
 const ScsiCommandInfo *scsi_command_nth(unsigned n);
 /* Bytes that the CDB moves, where QEMU does not know. */
