@@ -145,6 +145,28 @@ static void match_often(struct diff *d, const struct sort_key *keys, uint32_t n_
     }
 }
 
+/*
+ * Commands of the same blocks between the same barriers, some with another
+ * payload: it is their place that tells which is which.
+ */
+static void match_by_place(struct diff *d, const struct sort_key *keys, uint32_t n_a, uint32_t n_b)
+{
+    bool left = false;
+
+    if (n_a != n_b)
+        return;
+    for (uint32_t i = 0; i < n_a; i++) {
+        const struct diff_command *a = command_of(d, keys[i].value);
+        const struct diff_command *b = command_of(d, keys[n_a + i].value);
+
+        if (a->status != b->status || diff_moved(d, a, b))
+            return;
+        left |= a->partner == DIFF_NONE;
+    }
+    if (left)
+        match_equal_counts(d, keys, n_a, n_b);
+}
+
 static void for_runs(struct diff *d, uint64_t (*key)(const struct diff_command *),
                      bool (*wanted)(const struct diff_command *), match_run *match)
 {
@@ -238,6 +260,7 @@ void diff_match(struct diff *d)
     for_runs(d, hash_all, is_matched_here, match_equal_counts);
     diff_align(d);
     for_runs(d, hash_all, is_matched_here, match_often);
+    for_runs(d, hash_blocks, is_matched_here, match_by_place);
     for_runs(d, hash_blocks, is_left, match_in_place);
     group_left(d, true);
     group_left(d, false);

@@ -88,13 +88,53 @@ static void report_lonely(struct diff *d, unsigned s)
     }
 }
 
+static bool in_flight_together(const struct diff_command *one, const struct diff_command *other)
+{
+    return (!one->complete_seq || other->seq < one->complete_seq) &&
+           (!other->complete_seq || one->seq < other->complete_seq);
+}
+
+/* Commands in flight together, in one trace at least, may be so in any order: time decides. */
+static bool is_free(const struct diff *d, uint32_t one, uint32_t other)
+{
+    const struct diff_command *a = d->sides[0].commands;
+
+    return in_flight_together(&a[one], &a[other]) ||
+           in_flight_together(diff_partner(d, 0, &a[one]), diff_partner(d, 0, &a[other]));
+}
+
+/* Has it passed one of the chain (kept[i] is 2), the one done before the other began? */
+static bool has_passed(const struct diff *d, const uint8_t *kept, uint32_t index)
+{
+    const struct diff_side *side = &d->sides[0];
+    uint32_t partner = side->commands[index].partner;
+
+    for (uint32_t i = index + 1; i < side->n; i++) {
+        if (kept[i] != 2)
+            continue;
+        if (side->commands[i].partner > partner)
+            break;
+        if (!is_free(d, index, i))
+            return true;
+    }
+    for (uint32_t i = index; i-- > 0;) {
+        if (kept[i] != 2)
+            continue;
+        if (side->commands[i].partner < partner)
+            break;
+        if (!is_free(d, index, i))
+            return true;
+    }
+    return false;
+}
+
 /* Pairs outside of the longest rising sequence of partners have been re-ordered. */
 static void report_reordered(struct diff *d)
 {
     const struct diff_side *side = &d->sides[0];
     g_autofree uint32_t *tails = g_new(uint32_t, side->n + 1u);
     g_autofree uint32_t *before = g_new(uint32_t, side->n + 1u);
-    g_autofree bool *kept = g_new0(bool, side->n + 1u);
+    g_autofree uint8_t *kept = g_new0(uint8_t, side->n + 1u);
     uint32_t n = 0;
 
     for (uint32_t i = 0; i < side->n; i++) {
@@ -103,7 +143,7 @@ static void report_reordered(struct diff *d)
 
         before[i] = DIFF_NONE;
         if (!b || diff_moved(d, a, b)) {
-            kept[i] = true; /* not to be reported here */
+            kept[i] = 1; /* not to be reported here */
             continue;
         }
         if (n && side->commands[tails[n - 1]].partner < a->partner)
@@ -121,11 +161,11 @@ static void report_reordered(struct diff *d)
         n = MAX(n, low + 1);
     }
     for (uint32_t i = n ? tails[n - 1] : DIFF_NONE; i != DIFF_NONE; i = before[i])
-        kept[i] = true;
+        kept[i] = 2;
     for (uint32_t i = 0; i < side->n; i++) {
         const struct diff_command *a = &side->commands[i];
 
-        if (!kept[i])
+        if (!kept[i] && has_passed(d, kept, i))
             diff_report(d, DIFF_REORDERED, a, diff_partner(d, 0, a), NULL);
     }
 }

@@ -4,6 +4,8 @@
  *
  *   make-trace FILE            what the records on stdin say, see below
  *   make-trace FILE COMMANDS   that many commands of a made-up, mixed job
+ *   make-trace FILE COMMANDS N the same with an edit every N commands: another
+ *                              payload, or none of the command, in turn
  *
  * On stdin: one JSON object a line, {"put":"submit", …}, with the member names
  * of libtracedisk's structs; bytes are hex strings, pairs are objects, elements
@@ -323,7 +325,7 @@ static void put_job_complete(struct td_stream *s, uint64_t ns, uint64_t submit, 
         die("job", "cannot write");
 }
 
-static void put_job(struct td_stream *s, uint64_t commands)
+static void put_job(struct td_stream *s, uint64_t commands, uint64_t edits)
 {
     uint64_t in_flight[DEPTH] = { 0 }, ns = 1000000;
     uint32_t random = 1;
@@ -334,9 +336,12 @@ static void put_job(struct td_stream *s, uint64_t commands)
 
         random = random * 1664525 + 1013904223;
         ns += 1000 + (random >> 20);
+        bool edited = edits && i % edits == edits - 1;
+
         if (in_flight[slot])
-            put_job_complete(s, ns, in_flight[slot], random);
-        in_flight[slot] = i < commands ? put_job_submit(s, ns + 200, slot, random) : 0;
+            put_job_complete(s, ns, in_flight[slot], random ^ edited);
+        in_flight[slot] = i < commands && !(edited && i / edits & 1) ?
+                              put_job_submit(s, ns + 200, slot, random) : 0;
     }
 }
 
@@ -347,12 +352,12 @@ int main(int argc, char **argv)
     int ret;
 
     if (argc < 2)
-        die("usage", "make-trace FILE [COMMANDS]");
+        die("usage", "make-trace FILE [COMMANDS [N]]");
     ret = td_writer_create(argv[1], NULL, &writer);
     if (ret < 0 || td_stream_open(writer, &stream) < 0)
         die(argv[1], strerror(-ret));
     if (argc > 2)
-        put_job(stream, strtoull(argv[2], NULL, 0));
+        put_job(stream, strtoull(argv[2], NULL, 0), argc > 3 ? strtoull(argv[3], NULL, 0) : 0);
     else
         put_lines(stream);
     td_writer_close(writer);
