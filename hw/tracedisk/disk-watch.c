@@ -124,6 +124,21 @@ void td_transfer_before_data(TdTransfer *t, DMADirection dir,
     read_guest(t, &hit, t->old_bytes);
 }
 
+/* Nothing says where: keep what the first watch covers, often the only one. */
+void td_transfer_before_observed(TdTransfer *t)
+{
+    TdWatchHit hit;
+
+    if (likely(!t->disk->watches || !td_watches_any(t->disk->watches)) ||
+        !td_watches_first(t->disk->watches, direction_of(t), &hit)) {
+        return;
+    }
+    hit.n_bytes = MIN(hit.access.len, TD_WATCH_BYTES);
+    t->old_addr = hit.access.addr;
+    t->old_len = hit.n_bytes;
+    read_guest(t, &hit, t->old_bytes);
+}
+
 static void record_hit(TdTransfer *t, const TdWatchHit *hit)
 {
     struct td_event event = {
@@ -157,7 +172,7 @@ int coroutine_fn td_transfer_co_watch(TdTransfer *t, const char *command)
     hit.n_bytes = MIN(hit.access.len, TD_WATCH_BYTES);
     if (hit.access.element >= 0) {
         read_guest(t, &hit, hit.new);
-        if (t->old_len == hit.n_bytes && t->old_addr == hit.access.addr) {
+        if (t->old_len >= hit.n_bytes && t->old_addr == hit.access.addr) {
             hit.old_known = true;
             memcpy(hit.old, t->old_bytes, hit.n_bytes);
         }

@@ -184,6 +184,9 @@ void td_transfer_pause(TdTransfer *t);
 void td_transfer_before_data(TdTransfer *t, DMADirection dir,
                              int64_t media_offset, uint64_t bytes);
 
+/* The same, once a command, where only the HBA knows where it will move. */
+void td_transfer_before_observed(TdTransfer *t);
+
 /*
  * Called when the data has moved and result.metadata is known: a DMA watch
  * that was hit is recorded, and stops the VM until "cont". -ECANCELED when a

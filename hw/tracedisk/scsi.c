@@ -402,6 +402,7 @@ static void begin(ScsiRequest *c)
                  DMA_DIRECTION_FROM_DEVICE;
         t->media_offset = -1;
         c->observed_since = td_observer_now(s->observer);
+        td_transfer_before_observed(t);
     }
     /* Without a list the payload is in pieces, and its place is kept. */
     t->retried_by_caller = req->sg || req->cmd.mode == SCSI_XFER_NONE;

@@ -174,6 +174,21 @@ bool td_watches_match(TdWatches *w, const TdAccess *access, bool count,
     return true;
 }
 
+bool td_watches_first(TdWatches *w, unsigned direction, TdWatchHit *hit)
+{
+    QEMU_LOCK_GUARD(&w->lock);
+    for (guint i = 0; i < w->sorted->len; i++) {
+        const Watch *watch = watch_at(w, i);
+
+        if (watch->direction & direction) {
+            hit->access.addr = watch->addr;
+            hit->access.len = watch->end - watch->addr;
+            return true;
+        }
+    }
+    return false;
+}
+
 void td_watches_add_hit(TdWatches *w, TdWatchHit *hit)
 {
     QEMU_LOCK_GUARD(&w->lock);

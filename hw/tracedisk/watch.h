@@ -63,6 +63,9 @@ uint64_t td_watches_command(TdWatches *w);
 bool td_watches_match(TdWatches *w, const TdAccess *access, bool count,
                       TdWatchHit *hit);
 
+/* The range of the first watch for @direction as @hit's; false: none. */
+bool td_watches_first(TdWatches *w, unsigned direction, TdWatchHit *hit);
+
 #define TD_WATCH_HITS 32        /* the last so many are kept */
 
 /* Number and keep @hit. */
