@@ -218,9 +218,11 @@ def describe(hit, count=SHOWN):
         lines.append(f"over what its element {hit['earlier-element']} wrote")
     virtually = f"{virtual:#x} = " if virtual is not None else ""
     lines += ["", f"Address   = {virtually}physical {hit['addr']:#x}"]
-    if hit.get("old"):
-        lines.append(f"Old value = {hex_bytes(hit['old'], count)}")
-    if hit["new"]:
+    if hit["new"] and hit["direction"] == "read":
+        lines.append(f"Value     = {hex_bytes(hit['new'], count)}")
+    elif hit["new"]:
+        old = hex_bytes(hit["old"], count) if "old" in hit else "<not known>"
+        lines.append(f"Old value = {old}")
         lines.append(f"New value = {hex_bytes(hit['new'], count)}")
     return "\n".join(lines)
 

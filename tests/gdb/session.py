@@ -29,9 +29,9 @@ def gdb(folder, commands, program=None):
 
 
 def value(answer, name):
-    """The bytes of 'Old value' or 'New value', as far as they are shown."""
-    found = re.search(rf"^{name} value = ([0-9a-f ]+)", answer, re.M)
-    true(found, f"'{name} value' is told: {answer}")
+    """The bytes of 'Old value', 'New value' or 'Value', as far as they are shown."""
+    found = re.search(rf"^{name} *= ([0-9a-f ]+)", answer, re.M)
+    true(found, f"'{name}' is told: {answer}")
     return bytes.fromhex(found[1])
 
 
