@@ -435,7 +435,11 @@ def read_page(page, trace):
 # ---- Settings ---------------------------------------------------------------
 
 class Path(gdb.Parameter):
-    def __init__(self, name, value):
+    """For DMA watches."""
+
+    def __init__(self, name, value, what):
+        self.set_doc = f"Set {what}."
+        self.show_doc = f"Show {what}."
         super().__init__(name, gdb.COMMAND_SUPPORT, gdb.PARAM_STRING_NOESCAPE)
         self.value = value
 
@@ -455,9 +459,9 @@ def built_command():
 
 for command in (DmaWatch, DmaUnwatch, InfoDmaWatch, DmaLast, DmaHistory):
     command()
-Path("tracedisk-device", "")
-Path("tracedisk-trace", "")
-Path("tracedisk-command", built_command())
+Path("tracedisk-device", "", "the QOM path of the disk that DMA watches are for; empty: all disks")
+Path("tracedisk-trace", "", "the trace that dma-history reads; empty: where QEMU writes it")
+Path("tracedisk-command", built_command(), "the command tracedisk, which dma-history runs")
 gdb.events.stop.connect(on_stop)
 gdb.events.exited.connect(forget)
 gdb.events.connection_removed.connect(forget)
