@@ -87,7 +87,7 @@ static void print_rule(const struct lint *l, size_t i)
     for (guint k = 0; k < findings->len; k++)
         print_finding(g_ptr_array_index(findings, k));
     if (lint_count(l, i) > findings->len)
-        printf("      … and %" PRIu64 " more (--limit)\n", lint_count(l, i) - findings->len);
+        printf("      ... and %" PRIu64 " more (--limit)\n", lint_count(l, i) - findings->len);
     putchar('\n');
 }
 

@@ -192,10 +192,18 @@ const struct lint_rule lint_memory_shared = {
 static void outside_ram(struct lint *l, void *state, const struct lint_command *c,
                         const struct lint_complete *complete)
 {
+    const struct lint_span *first = c->spans;
+
     (void)state;
-    if (complete->record->flags & TD_OUTSIDE_RAM)
-        lint_report(l, c, NULL, "the list starts at 0x%" PRIx64,
-                    c->n_spans ? c->spans[0].start : 0);
+    if (!(complete->record->flags & TD_OUTSIDE_RAM))
+        return;
+    if (c->n_spans == 1)
+        lint_report(l, c, NULL, "0x%" PRIx64 "+%" PRIu64, first->start, first->end - first->start);
+    else if (c->n_spans)
+        lint_report(l, c, NULL, "some of the list, which lies in 0x%" PRIx64 " to 0x%" PRIx64,
+                    first->start, first[c->n_spans - 1].end);
+    else
+        lint_report(l, c, NULL, "the list is not known");
 }
 
 const struct lint_rule lint_outside_ram = {

@@ -373,11 +373,19 @@ void lint_record(struct lint *l, const struct td_record *record)
     }
 }
 
+static gint compare_findings(gconstpointer a, gconstpointer b)
+{
+    const struct lint_finding *const *x = a, *const *y = b;
+
+    return ((*x)->seq > (*y)->seq) - ((*x)->seq < (*y)->seq);
+}
+
 void lint_end(struct lint *l)
 {
     for_each_rule(l, rule) {
         if (rule->end && is_checked(l, rule))
             rule->end(l, l->states[l->rule]);
+        g_ptr_array_sort(l->findings[l->rule], compare_findings);
     }
 }
 

@@ -19,6 +19,7 @@ static const struct {
     { "odd-length", BUG_ODD_LENGTH },
     { "odd-address", BUG_ODD_ADDRESS },
     { "wild-address", BUG_WILD_ADDRESS },
+    { "truncated-address", BUG_TRUNCATED_ADDRESS },
     { "overlapping-elements", BUG_OVERLAPPING_ELEMENTS },
     { "tag-reused", BUG_TAG_REUSED },
     { "queue-mixed", BUG_QUEUE_MIXED },
@@ -132,6 +133,9 @@ void bug_spoil_command(struct ahci_command *command,
         break;
     case BUG_WILD_ADDRESS: /* the upper half was never set */
         elements[0].addr |= 1ull << 40;
+        break;
+    case BUG_TRUNCATED_ADDRESS: /* memory from 0x1e0000000 on, as 32 bits */
+        elements[0].addr = (uint32_t)(0x1e0000000u + elements[0].addr);
         break;
     case BUG_OVERLAPPING_ELEMENTS:
         last->addr = elements[0].addr;
