@@ -8,6 +8,7 @@
  */
 #include "rig.h"
 #include "qemu/host-utils.h"
+#include "hw/pci/pci_regs.h"
 
 #define SECTORS 8
 #define BYTES (SECTORS * 512)
@@ -403,6 +404,31 @@ static void test_most_elements(void)
     rig_free(rig);
 }
 
+/*
+ * PxIS.DPS, an interrupt when an entry with the I bit has been filled [5.4.2].
+ * QEMU's own HBA has none, and ours like it, but for strict=on.
+ */
+static void check_descriptor_processed(const char *options, bool expected)
+{
+    Rig *rig = rig_start(options);
+    RegH2DFIS fis = fis_lba48(CMD_READ_DMA_EXT, 0, 2);
+    Prd list[] = { { 64 * MiB, 512 }, { 65 * MiB, 512, .interrupt = true } };
+    RegH2DFIS half = fis_lba48(CMD_READ_DMA_EXT, 0, 1);
+
+    g_assert_cmphex(rig_run(rig, &fis, list, 2).is & AHCI_PX_IS_DPS, ==,
+                    expected ? AHCI_PX_IS_DPS : 0);
+    /* That entry is not reached. */
+    g_assert_cmphex(rig_run(rig, &half, list, 2).is & AHCI_PX_IS_DPS, ==, 0);
+    rig_stop(rig);
+    rig_free(rig);
+}
+
+static void test_descriptor_processed(void)
+{
+    check_descriptor_processed("", false);
+    check_descriptor_processed(",strict=on", true);
+}
+
 /* ---- Structures outside memory [6.1.2] --------------------------------- */
 
 static void check_host_bus_fatal(Rig *rig)
@@ -682,6 +708,35 @@ static void test_register_sizes(void)
                      2);
     g_assert_cmpuint(rig_count(rig, TD_EVENT_REGISTER_WRITE, ""), >, 5);
     g_assert_cmpuint(rig_count(rig, TD_EVENT_REGISTER_READ, ""), >, 5);
+    rig_free(rig);
+}
+
+/* The line follows PxIS, PxIE and GHC.IE; IS stays until cleared [10.7.2]. */
+static void test_interrupt_line(void)
+{
+    Rig *rig = rig_start(",registers=on");
+    RegH2DFIS fis = fis_lba48(CMD_READ_DMA_EXT, 0, SECTORS);
+    Prd list = { 64 * MiB, BYTES };
+    uint16_t status;
+
+    rig_fill(rig, 0, &fis, &list, 1);
+    rig_ring(rig, 1);
+    rig_wait(rig);
+    status = qpci_config_readw(rig->ahci->dev, PCI_STATUS);
+    ASSERT_BIT_SET(status, PCI_STATUS_INTERRUPT);
+    g_assert_cmphex(ahci_rreg(rig->ahci, AHCI_IS), ==, 1);
+    rig_write(rig, AHCI_PX_IS, ~0u);
+    g_assert_cmphex(ahci_rreg(rig->ahci, AHCI_IS), ==, 1);
+    ahci_wreg(rig->ahci, AHCI_IS, 1);
+    status = qpci_config_readw(rig->ahci->dev, PCI_STATUS);
+    ASSERT_BIT_CLEAR(status, PCI_STATUS_INTERRUPT);
+    /* Cleared in the wrong order IS is set again at once [5.5.3]. */
+    rig_ring(rig, 1);
+    rig_wait(rig);
+    ahci_wreg(rig->ahci, AHCI_IS, 1);
+    g_assert_cmphex(ahci_rreg(rig->ahci, AHCI_IS), ==, 1);
+    rig_stop(rig);
+    g_assert_cmpuint(rig_count(rig, TD_EVENT_INTERRUPT, "intx"), >=, 3);
     rig_free(rig);
 }
 
@@ -1067,6 +1122,8 @@ int main(int argc, char **argv)
                    test_odd_elements);
     qtest_add_func("/tracedisk/ahci/prdt/large-element", test_large_element);
     qtest_add_func("/tracedisk/ahci/prdt/most-elements", test_most_elements);
+    qtest_add_func("/tracedisk/ahci/prdt/interrupt-bit",
+                   test_descriptor_processed);
     qtest_add_func("/tracedisk/ahci/bad-prdt/longer", test_list_longer);
     qtest_add_func("/tracedisk/ahci/bad-prdt/shorter/read",
                    test_read_list_shorter);
@@ -1093,6 +1150,8 @@ int main(int argc, char **argv)
     qtest_add_func("/tracedisk/ahci/bad-fis/tag", test_wrong_tag);
     qtest_add_func("/tracedisk/ahci/bad-fis/type", test_wrong_fis_type);
     qtest_add_func("/tracedisk/ahci/registers/sizes", test_register_sizes);
+    qtest_add_func("/tracedisk/ahci/registers/interrupt-line",
+                   test_interrupt_line);
     for (unsigned i = 0; i < ARRAY_SIZE(resets); i++) {
         g_autofree char *name = g_strdup_printf("/tracedisk/ahci/reset/%s",
                                                 resets[i].name);
