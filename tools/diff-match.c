@@ -20,9 +20,8 @@ static struct diff_command *command_of(struct diff *d, uint32_t value)
 
 static uint64_t hash_blocks(const struct diff_command *c)
 {
-    uint64_t hash = diff_mix(c->op + 1u, c->lba);
+    uint64_t hash = diff_mix(diff_mix(diff_mix(0, c->op), c->lba), c->blocks);
 
-    hash = diff_mix(hash, c->blocks);
     return c->blocks ? diff_mix(hash, c->write_same) : diff_mix(hash, (uintptr_t)c->name);
 }
 

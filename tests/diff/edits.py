@@ -15,7 +15,7 @@ from collections import Counter
 
 BLOCK = 512
 EPOCHS, PER_EPOCH = 12, 8
-DEPTH = 4
+DEPTH = 3
 
 
 class Command:
@@ -106,6 +106,8 @@ def split(epochs, rng, i):
 
 def reorder(epochs, rng, i):
     """The first one goes last, behind some that were never in flight with it."""
+    if len(epochs[i]) < 2 * DEPTH:
+        return None
     epochs[i].append(epochs[i].pop(0))
     return {"shape": {"reordered": 1}}
 
