@@ -53,9 +53,9 @@ static gboolean parse_between(const char *option, const char *value, gpointer da
     }
     g_free(o->from);
     g_free(o->to);
-    o->from = marks[0];
-    o->to = marks[1];
-    g_free(marks);
+    o->from = g_strdup(marks[0]);
+    o->to = g_strdup(marks[1]);
+    g_strfreev(marks);
     return TRUE;
 }
 
