@@ -78,6 +78,20 @@ static uint32_t error_code(const struct td_complete *complete)
     return complete->scsi_status;
 }
 
+/* What a command without blocks asks for: its CDB, or the FIS but for slots and ports. */
+static uint64_t fold_request(const struct td_command *c)
+{
+    bool ata = c->submit.protocol == TD_ATA;
+    uint32_t first = ata ? 2 : 0, end = c->submit.raw_len;
+    uint64_t hash = 0;
+
+    if (ata)
+        end = MIN(end, c->decoded.flags & TD_QUEUED ? 4u : 14u); /* COUNT has the tag */
+    for (uint32_t i = first; i < end; i++)
+        hash = diff_mix(hash, c->submit.raw[i]);
+    return hash | 1;
+}
+
 static void load_command(struct loading *l, const struct td_command *c)
 {
     const struct td_decoded *decoded = &c->decoded;
@@ -97,6 +111,8 @@ static void load_command(struct loading *l, const struct td_command *c)
         if (d.lba + d.blocks < d.lba)
             d.blocks = 0;
     }
+    if (!d.blocks)
+        d.digest = fold_request(c);
     note_geometry(&d, c);
     if (!pending) {
         d.complete_seq = c->complete_seq;

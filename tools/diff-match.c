@@ -22,7 +22,7 @@ static uint64_t hash_blocks(const struct diff_command *c)
 {
     uint64_t hash = diff_mix(diff_mix(diff_mix(0, c->op), c->lba), c->blocks);
 
-    return c->blocks ? diff_mix(hash, c->write_same) : diff_mix(hash, (uintptr_t)c->name);
+    return diff_mix(hash, c->blocks ? c->write_same : c->digest);
 }
 
 static uint64_t hash_all(const struct diff_command *c)

@@ -18,6 +18,15 @@ static uint64_t largest(const struct diff *d, unsigned s, const uint32_t *member
     return blocks * d->sides[s].block_size;
 }
 
+static uint64_t covered(const struct diff *d, unsigned s, const uint32_t *members, uint32_t n)
+{
+    uint64_t blocks = 0;
+
+    for (uint32_t i = 0; i < n; i++)
+        blocks += d->sides[s].commands[members[i]].blocks;
+    return blocks;
+}
+
 static void report_group(struct diff *d, const struct diff_group *g)
 {
     const uint32_t *members = (const uint32_t *)(const void *)d->members->data + g->start;
@@ -25,9 +34,10 @@ static void report_group(struct diff *d, const struct diff_group *g)
     const struct diff_command *b = &d->sides[1].commands[members[g->n_a]];
     uint64_t from = largest(d, 0, members, g->n_a);
     uint64_t to = largest(d, 1, members + g->n_a, g->n_b);
-    enum diff_kind kind = g->n_a == 1 && g->n_b > 1 ? DIFF_SPLIT :
-                          g->n_a > 1 && g->n_b == 1 ? DIFF_MERGED :
-                                                      DIFF_RECUT;
+    bool same = covered(d, 0, members, g->n_a) == covered(d, 1, members + g->n_a, g->n_b);
+    enum diff_kind kind = same && g->n_a == 1 && g->n_b > 1 ? DIFF_SPLIT :
+                          same && g->n_a > 1 && g->n_b == 1 ? DIFF_MERGED :
+                                                              DIFF_RECUT;
 
     if (kind == DIFF_MERGED && to > d->largest_merge[1]) {
         d->largest_merge[0] = from;

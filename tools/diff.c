@@ -85,7 +85,7 @@ static void compare_device(const struct diff_options *o, struct diff *d)
     d->compare_digests = d->sides[0].hash == d->sides[1].hash && d->sides[0].hash;
     for (unsigned s = 0; s < 2 && !d->compare_digests; s++) {
         for (uint32_t i = 0; i < d->sides[s].n; i++)
-            d->sides[s].commands[i].digest = 0;
+            d->sides[s].commands[i].digest *= !d->sides[s].commands[i].blocks;
     }
     diff_match(d);
     for (int level = 0; level < DIFF_LEVELS; level++) {

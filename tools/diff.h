@@ -76,7 +76,7 @@ struct diff_command {
     uint64_t seq, complete_seq; /* complete_seq 0: pending */
     uint64_t submit_ns, complete_ns;
     uint64_t lba;
-    uint64_t digest; /* folded to 64 bits; 0: none */
+    uint64_t digest; /* of the payload, folded to 64 bits; 0: none. Without blocks: of the CDB */
     uint64_t bytes, residual;
     const char *name;
     uint32_t blocks; /* 0: covers no blocks */
