@@ -63,9 +63,12 @@ static gboolean parse_between(const char *option, const char *value, gpointer da
 static void join_between(int *argc, char **argv)
 {
     for (int i = 1; i + 2 < *argc; i++) {
+        g_autofree char *marks = NULL;
+
         if (strcmp(argv[i], "--between") != 0)
             continue;
-        argv[i + 1] = g_strjoin(MARK_SEPARATOR, argv[i + 1], argv[i + 2], NULL); /* kept */
+        marks = g_strjoin(MARK_SEPARATOR, argv[i + 1], argv[i + 2], NULL);
+        argv[i + 1] = (char *)g_intern_string(marks);
         memmove(&argv[i + 2], &argv[i + 3], (size_t)(*argc - i - 2) * sizeof(*argv));
         *argc -= 1;
         i++;
