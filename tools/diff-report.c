@@ -118,7 +118,7 @@ static void print_not_comparable(const struct diff *d)
                                                       "the traces' hashes are of different kinds");
     else if (d->blocks_cut_otherwise)
         printf("  %" PRIu64 " blocks not comparable without sectors=on: their last writes are "
-               "cut otherwise.\n",
+               "cut otherwise, or were in flight together.\n",
                d->blocks_cut_otherwise);
     if (d->blocks_after_error)
         printf("  %" PRIu64 " blocks not comparable: their last write failed.\n",
