@@ -4,7 +4,6 @@
 A case is a function that takes the bench (scratch folder, number of pairs,
 seconds a run) and returns a Result. Bars are those of the project's plan.
 """
-import functools
 import json
 import os
 import subprocess
@@ -121,16 +120,6 @@ CASES += [
 ]
 
 
-@case("read-4k-iothread", "4 KiB reads, ours with iothread=, ÷ stock untraced",
-      Bar(1.5, stretch=True))
-def read_4k_iothread(bench):
-    if not device_has("iothread"):
-        raise vm.Trouble("tracedisk-ahci has no property iothread")
-    b = ours(bench, ",iothread=t0", extra=["-object", "iothread,id=t0"])
-    b.name = "tracedisk, iothread"
-    return compared(bench, vm.stock(), b, READ_4K)
-
-
 @case("stock-events", "4 KiB reads ÷ stock with its own ahci, ncq and dma trace events to a file",
       Bar(7))
 def stock_events(bench):
@@ -170,15 +159,6 @@ CASES += [
     Case("cost-hash", "4 KiB reads, hash=xxh3 ÷ hash=none: what hashing costs", None,
          pair(lambda b: vm.ours("hash=none", b.path("a.tdt"), ",hash=none"), ours, READ_4K)),
 ]
-
-
-@functools.lru_cache
-def device_has(name):
-    """Has our device a property of this name?"""
-    side = vm.ours("", "none")
-    text = subprocess.run([*side.launcher, vm.QEMU, "-device", "tracedisk-ahci,help"],
-                          capture_output=True, text=True, timeout=60).stdout
-    return any(line.strip().startswith(f"{name}=") for line in text.splitlines())
 
 
 # ---- The trace --------------------------------------------------------------
