@@ -113,7 +113,7 @@ static uint32_t common_bytes(const uint8_t *a, const uint8_t *b, uint32_t n)
     return i;
 }
 
-/* How many of the @left bytes at @buf are at @addr, at most to the page's end */
+/* How many of the @left bytes at @buf are at @addr, up to the page's end */
 static uint32_t bytes_at(TdObserver *o, uint64_t addr, const uint8_t *buf,
                          uint32_t left)
 {
@@ -134,7 +134,7 @@ static uint64_t next_access(const TdObserver *o, uint64_t i, unsigned kind)
 
 #define ENOUGH 64               /* bytes that are not the same by chance */
 
-/* The largest @len, up to @most, at which what is at @addr goes on in @buf. */
+/* The largest length, up to @most, after which @buf goes on at @addr. */
 static uint32_t continued_at(TdObserver *o, uint64_t addr, const uint8_t *buf,
                              uint32_t most, uint32_t left)
 {

@@ -195,7 +195,8 @@ void coroutine_fn scsi_run_pr_out(ScsiRequest *c)
     key = ldq_be_p(list);
     action_key = ldq_be_p(list + 8);
     if (list[20] & 0x0d) {
-        scsi_fail_parameter(c, 20, -1);         /* SPEC_I_PT, ALL_TG_PT, APTPL */
+        /* SPEC_I_PT, ALL_TG_PT, APTPL */
+        scsi_fail_parameter(c, 20, -1);
         return;
     }
     if (action != REGISTER_ACTION && action != REGISTER_AND_IGNORE &&
