@@ -483,7 +483,7 @@ void ahci_port_issue(AhciPort *p)
      * waits then is started by ahci_port_restart().
      */
     while ((waiting = p->ci & ~p->running) && p->cmd & PX_CMD_CR &&
-           !p->fatal && runstate_is_running()) {
+           p->ssts == PX_SSTS_UP && !p->fatal && runstate_is_running()) {
         /* Slots are served in turn, from the one after the last [5.3.10]. */
         unsigned last = extract32(p->cmd, PX_CMD_CCS_SHIFT, 5);
         uint32_t after = waiting & ~MAKE_64BIT_MASK(0, last + 1);

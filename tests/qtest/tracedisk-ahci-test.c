@@ -596,6 +596,29 @@ static void let_time_pass(void)
     g_usleep(350 * 1000);
 }
 
+/* While COMRESET goes on there is no disk to send a command to [3.3.11]. */
+static void test_issue_while_link_is_down(void)
+{
+    Rig *rig = rig_start("");
+    RegH2DFIS fis = fis_lba48(CMD_READ_DMA_EXT, 0, SECTORS);
+    Prd list = { 64 * MiB, BYTES };
+
+    rig_fill(rig, 0, &fis, &list, 1);
+    rig_write(rig, AHCI_PX_SCTL, 0x301);
+    g_assert_cmphex(rig_read(rig, AHCI_PX_SSTS) & 0xf, !=, 3);
+    rig_ring(rig, 1);
+    let_time_pass();
+    g_assert_cmphex(rig_read(rig, AHCI_PX_CI), ==, 1);
+    rig_write(rig, AHCI_PX_SCTL, 0x300);
+    rig_recover(rig);
+    rig_check_alive(rig);
+    rig_stop(rig);
+    /* The two of rig_check_alive(). */
+    g_assert_cmpuint(rig->commands->len, ==, 2);
+    rig_check_guest_error(rig, "PxSCTL.DET changed while PxCMD.ST is set");
+    rig_free(rig);
+}
+
 /* Issued while the disk is busy: served one after another [5.3]. */
 static void test_issue_while_busy(void)
 {
@@ -1146,6 +1169,8 @@ int main(int argc, char **argv)
                    test_issue_while_stopped);
     qtest_add_func("/tracedisk/ahci/bad-time/issue-while-busy",
                    test_issue_while_busy);
+    qtest_add_func("/tracedisk/ahci/bad-time/issue-while-link-is-down",
+                   test_issue_while_link_is_down);
     qtest_add_func("/tracedisk/ahci/bad-time/mixed", test_mixed);
     qtest_add_func("/tracedisk/ahci/bad-fis/tag", test_wrong_tag);
     qtest_add_func("/tracedisk/ahci/bad-fis/type", test_wrong_fis_type);
