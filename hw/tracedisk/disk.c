@@ -162,21 +162,18 @@ static void wake_waiting(TdDisk *disk)
     qemu_co_enter_all(&disk->quiesced_queue, &disk->lock);
 }
 
-static void resume_parked(void *opaque)
-{
-    TdDisk *disk = opaque;
-
-    QEMU_LOCK_GUARD(&disk->lock);
-    disk->resumed++;
-    wake_waiting(disk);
-}
-
+/*
+ * No later than here, before any vCPU runs: a replayed guest must find the
+ * completion at the very instruction where it was recorded.
+ */
 static void disk_run_state(void *opaque, bool running, RunState state)
 {
     TdDisk *disk = opaque;
 
     if (running) {
-        qemu_bh_schedule(disk->resume_bh);
+        QEMU_LOCK_GUARD(&disk->lock);
+        disk->resumed++;
+        wake_waiting(disk);
     }
 }
 
@@ -342,7 +339,6 @@ bool td_disk_realize(TdDisk *disk, BlockConf *conf, DeviceState *dev,
     /* We hold requests back ourselves, so none is stuck below a reset. */
     blk_set_disable_request_queuing(disk->blk, true);
     blk_iostatus_enable(disk->blk);
-    disk->resume_bh = qemu_bh_new(resume_parked, disk);
     disk->vmstate = qdev_add_vm_change_state_handler(dev, disk_run_state, disk);
     return true;
 }
@@ -354,7 +350,6 @@ void td_disk_unrealize(TdDisk *disk)
     }
     td_disk_cancel_all(disk);
     qemu_del_vm_change_state_handler(disk->vmstate);
-    qemu_bh_delete(disk->resume_bh);
     blk_set_dev_ops(disk->blk, NULL, NULL);
     td_recorder_free(disk->recorder);
     disk->recorder = NULL;

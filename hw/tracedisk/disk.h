@@ -46,7 +46,6 @@ typedef struct TdDisk {
     CoQueue turn;
     uint64_t large_in_flight;   /* bytes */
     VMChangeStateEntry *vmstate;
-    QEMUBH *resume_bh;
 } TdDisk;
 
 struct TdTransfer {
