@@ -224,6 +224,17 @@ static uint32_t overflow(const AhciSlot *s)
     return s->command.transfer.result.flags & TD_LIST_SHORT ? PX_IS_OFS : 0;
 }
 
+static void raise_completion(AhciSlot *s, uint32_t is_bits)
+{
+    const TdFault *fault = &s->command.transfer.fault;
+
+    if (unlikely(fault->what & TD_FAULT_INTERRUPT)) {
+        ahci_port_raise_late(s->port, is_bits, fault->interrupt_ns);
+    } else {
+        ahci_port_raise(s->port, is_bits);
+    }
+}
+
 static void finish_queued(AhciSlot *s)
 {
     AhciPort *p = s->port;
@@ -243,8 +254,8 @@ static void finish_queued(AhciSlot *s)
     p->tfd = (p->tfd & (ATA_BSY | ATA_DRQ)) | c->task_file.status |
              c->task_file.error << 8;
     p->fatal |= error;
-    ahci_port_raise(p, PX_IS_SDBS | (error ? PX_IS_TFES : 0) |
-                    descriptor_processed(s) | overflow(s));
+    raise_completion(s, PX_IS_SDBS | (error ? PX_IS_TFES : 0) |
+                     descriptor_processed(s) | overflow(s));
 }
 
 static void finish_unqueued(AhciSlot *s)
@@ -283,7 +294,7 @@ static void finish_unqueued(AhciSlot *s)
     } else {
         p->ci &= ~(1u << s->number);
     }
-    ahci_port_raise(p, is);
+    raise_completion(s, is);
 }
 
 /*
@@ -342,11 +353,30 @@ static void coroutine_fn complete(AhciSlot *s)
     ahci_port_issue(p);
 }
 
+/* -ECANCELED: a reset came, the plan's own or another. */
+static int coroutine_fn meet_fault_plan(AhciSlot *s)
+{
+    TdTransfer *t = &s->command.transfer;
+    TdFaultSubject subject = {
+        .port = s->port->number, .tag = s->number,
+        .decoded = &s->command.decoded,
+    };
+    int ret = td_transfer_co_fault(t, &subject);
+
+    if (ret == 0 && unlikely(t->fault.what & TD_FAULT_LINK)) {
+        qemu_bh_schedule(s->port->link_bh);
+        td_transfer_co_wait_for_reset(t);
+        return -ECANCELED;
+    }
+    return ret;
+}
+
 static void coroutine_fn run(void *opaque)
 {
     AhciSlot *s = opaque;
 
-    if (td_transfer_co_start(&s->command.transfer) < 0) {
+    if (meet_fault_plan(s) < 0 ||
+        td_transfer_co_start(&s->command.transfer) < 0) {
         s->command.aborted = true;
     } else {
         ata_command_co_run(&s->command);

@@ -29,6 +29,25 @@ static void update_is(AhciPort *p)
 void ahci_port_raise(AhciPort *p, uint32_t is_bits)
 {
     p->is |= is_bits;
+    p->interrupt_held = false;
+    ahci_update_interrupt(p->hba);
+}
+
+void ahci_port_raise_late(AhciPort *p, uint32_t is_bits, uint64_t ns)
+{
+    p->is |= is_bits;
+    p->interrupt_held = true;
+    if (ns) {
+        timer_mod(p->interrupt_timer,
+                  qemu_clock_get_ns(QEMU_CLOCK_VIRTUAL) + ns);
+    }
+}
+
+static void interrupt_comes(void *opaque)
+{
+    AhciPort *p = opaque;
+
+    p->interrupt_held = false;
     ahci_update_interrupt(p->hba);
 }
 
@@ -124,6 +143,7 @@ static void abandon_commands(AhciPort *p)
 static void set_registers_to_reset(AhciPort *p)
 {
     p->is = p->ie = p->serr = p->sctl = 0;
+    p->interrupt_held = false;
     p->cmd = PX_CMD_SUD | PX_CMD_POD;
     p->tfd = PX_TFD_RESET;
     p->sig = PX_SIG_RESET;
@@ -143,15 +163,6 @@ void ahci_port_reset(AhciPort *p)
     set_registers_to_reset(p);
 }
 
-void ahci_port_free(AhciPort *p)
-{
-    unmap_fis_area(p);
-    for (unsigned i = 0; i < AHCI_SLOTS; i++) {
-        td_transfer_destroy(&p->slot[i].command.transfer);
-    }
-    g_free(p->serial);
-}
-
 /* PxSCTL.DET 1 -> 0 ends a COMRESET [10.4.2]. */
 static void comreset(AhciPort *p)
 {
@@ -159,8 +170,50 @@ static void comreset(AhciPort *p)
     ata_device_reset(&p->ata, true);
     p->ssts = PX_SSTS_UP;
     p->serr |= PX_SERR_DIAG_X;
+    p->interrupt_held = false;
     ahci_port_send_signature(p);
     update_is(p);
+}
+
+/*
+ * A fault plan takes the link away, and it comes back with a COMINIT: the disk
+ * is reset and knows of no command, PxCI and PxSACT stay until the driver has
+ * cleared PxCMD.ST, and runs no further command until then [5.3.8, 10.4.2].
+ */
+static void lose_link(void *opaque)
+{
+    AhciPort *p = opaque;
+
+    record_port(p, "link-down");
+    td_disk_cancel_all(&p->ata.disk);
+    p->running = 0;
+    p->restart = 0;
+    p->fatal = p->cmd & PX_CMD_ST;
+    ata_device_reset(&p->ata, true);
+    p->serr |= PX_SERR_DIAG_N | PX_SERR_DIAG_X;
+    p->interrupt_held = false;
+    record_port(p, "link-up");
+    ahci_port_send_signature(p);
+    update_is(p);
+}
+
+void ahci_port_realize(AhciPort *p)
+{
+    p->interrupt_timer = timer_new_ns(QEMU_CLOCK_VIRTUAL, interrupt_comes, p);
+    p->link_bh = qemu_bh_new(lose_link, p);
+}
+
+void ahci_port_free(AhciPort *p)
+{
+    if (p->present) {
+        timer_free(p->interrupt_timer);
+        qemu_bh_delete(p->link_bh);
+    }
+    unmap_fis_area(p);
+    for (unsigned i = 0; i < AHCI_SLOTS; i++) {
+        td_transfer_destroy(&p->slot[i].command.transfer);
+    }
+    g_free(p->serial);
 }
 
 static void write_sctl(AhciPort *p, uint32_t value)

@@ -43,7 +43,7 @@ void ahci_update_interrupt(TdAhci *s)
     bool enabled = s->ghc & GHC_IE;
 
     for (uint32_t i = 0; i < s->n_ports; i++) {
-        if (s->port[i].is & s->port[i].ie) {
+        if (s->port[i].is & s->port[i].ie && !s->port[i].interrupt_held) {
             s->is |= 1u << i;
         }
     }
@@ -216,12 +216,14 @@ static bool realize_disk(TdAhci *s, AhciPort *p, Error **errp)
         .rotation_rate = s->rotation_rate,
     };
     p->ata.disk.watches = s->watches;
+    p->ata.disk.faults = s->faults;
     if (!ata_device_realize(&p->ata, errp) ||
         !td_disk_realize(&p->ata.disk, &p->conf, DEVICE(s), &s->options,
                          &description, errp)) {
         return false;
     }
     p->present = true;
+    ahci_port_realize(p);
     if (!s->recorder) {
         s->recorder = p->ata.disk.recorder;
     }
@@ -307,7 +309,8 @@ static void tracedisk_ahci_realize(PCIDevice *pci, Error **errp)
 {
     TdAhci *s = TRACEDISK_AHCI(pci);
 
-    if (!check_properties(s, errp)) {
+    if (!check_properties(s, errp) ||
+        !td_faults_realize(s->faults, TD_ATA, errp)) {
         return;
     }
     s->port = g_new0(AhciPort, s->n_ports);
@@ -401,8 +404,10 @@ static void tracedisk_ahci_instance_init(Object *obj)
     TdAhci *s = TRACEDISK_AHCI(obj);
 
     s->watches = td_watches_new();
+    s->faults = td_faults_new();
     td_recorder_add_properties(obj, &s->recorder);
     td_watches_add_properties(obj, s->watches);
+    td_faults_add_property(obj, s->faults);
     device_add_bootindex_property(obj, &s->conf.bootindex, "bootindex",
                                   "/drive@0/disk@0", DEVICE(obj));
 }
@@ -410,6 +415,7 @@ static void tracedisk_ahci_instance_init(Object *obj)
 static void tracedisk_ahci_instance_finalize(Object *obj)
 {
     td_watches_free(TRACEDISK_AHCI(obj)->watches);
+    td_faults_free(TRACEDISK_AHCI(obj)->faults);
 }
 
 static void tracedisk_ahci_class_init(ObjectClass *klass, TD_CLASS_DATA data)

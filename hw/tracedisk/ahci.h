@@ -46,6 +46,11 @@ struct AhciPort {
     bool issuing;               /* in ahci_port_issue() */
     bool signature_pending;     /* the first D2H FIS waits for FRE */
 
+    /* Faults: an interrupt that is dropped or late, the loss of the link. */
+    bool interrupt_held;
+    QEMUTimer *interrupt_timer;
+    QEMUBH *link_bh;
+
     /* The received-FIS area while FRE is set. */
     MemoryRegionCache fis_area;
     bool fis_area_valid;
@@ -63,6 +68,7 @@ struct TdAhci {
     BlockBackend *more[AHCI_MORE_DRIVES];
     TdRecorder *recorder;       /* of the first disk */
     TdWatches *watches;         /* of all disks */
+    TdFaults *faults;           /* likewise */
     TdDiskOptions options;
     char *serial, *model, *firmware;
     uint64_t wwn;
@@ -85,11 +91,15 @@ void ahci_port_write(AhciPort *p, hwaddr offset, uint32_t value);
 
 /* Power-on, HBA reset: registers and disk. The link comes up by itself. */
 void ahci_port_reset(AhciPort *p);
+/* Once a port has its disk. */
+void ahci_port_realize(AhciPort *p);
 void ahci_port_free(AhciPort *p);
 /* Map what the registers point at again, after migration. */
 void ahci_port_post_load(AhciPort *p);
 
 void ahci_port_raise(AhciPort *p, uint32_t is_bits);
+/* What a fault plan does: PxIS is set, but IS and the interrupt come later. */
+void ahci_port_raise_late(AhciPort *p, uint32_t is_bits, uint64_t ns);
 /* Write a FIS to the received-FIS area; false when nothing receives it. */
 bool ahci_port_put_fis(AhciPort *p, unsigned offset, const uint8_t *fis,
                        unsigned len);

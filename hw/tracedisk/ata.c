@@ -655,6 +655,35 @@ static bool accesses_media(const AtaCommand *c)
     return c->decoded.flags & TD_HAS_LBA || c->decoded.op == TD_OP_FLUSH;
 }
 
+/* The command fails, in front of its data or after a part of it. */
+static void fail_by_fault(AtaCommand *c)
+{
+    const TdFault *f = &c->transfer.fault;
+    uint64_t moved = c->transfer.result.bytes / c->device->disk.block_size;
+
+    if (!(c->task_file.status & ATA_ERR)) {
+        c->task_file.status = f->status;
+        c->task_file.error = f->error;
+        c->task_file.lba = c->decoded.flags & TD_HAS_LBA ?
+                           c->decoded.lba + moved : c->task_file.lba;
+    }
+}
+
+static void coroutine_fn run_handler(AtaCommand *c)
+{
+    AtaHandler *handler = handlers[c->fis[FIS_COMMAND]];
+    unsigned fault = c->transfer.fault.what;
+
+    if (!handler) {
+        fail(c, ATA_ABRT);
+    } else if (!(fault & TD_FAULT_FAIL) || fault & TD_FAULT_SHORT) {
+        handler(c);
+    }
+    if (unlikely(fault & TD_FAULT_FAIL)) {
+        fail_by_fault(c);
+    }
+}
+
 static void remember_ncq_error(AtaCommand *c)
 {
     AtaDevice *d = c->device;
@@ -667,7 +696,6 @@ static void remember_ncq_error(AtaCommand *c)
 void coroutine_fn ata_command_co_run(AtaCommand *c)
 {
     AtaDevice *d = c->device;
-    AtaHandler *handler = handlers[c->fis[FIS_COMMAND]];
     bool queued = c->decoded.flags & TD_QUEUED;
 
     c->task_file = (AtaTaskFile) {
@@ -679,11 +707,7 @@ void coroutine_fn ata_command_co_run(AtaCommand *c)
     if (accesses_media(c)) {
         d->power_mode = POWER_ACTIVE;
     }
-    if (handler) {
-        handler(c);
-    } else {
-        fail(c, ATA_ABRT);
-    }
+    run_handler(c);
     if (c->transfer.cancelled) {
         c->aborted = true;
         return;

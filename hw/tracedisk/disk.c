@@ -41,6 +41,7 @@ void td_transfer_reset(TdTransfer *t)
     t->n_elements = 0;
     t->list_bytes = 0;
     t->seq = 0;
+    t->fault.what = 0;
     td_transfer_restart(t);
 }
 
@@ -160,6 +161,7 @@ static void wake_waiting(TdDisk *disk)
 {
     qemu_co_enter_all(&disk->parked, &disk->lock);
     qemu_co_enter_all(&disk->quiesced_queue, &disk->lock);
+    qemu_co_enter_all(&disk->held, &disk->lock);
 }
 
 /*
@@ -267,6 +269,8 @@ void td_transfer_release(TdTransfer *t)
     WITH_QEMU_LOCK_GUARD(&disk->lock) {
         QTAILQ_REMOVE(&disk->active, t, next);
         t->active = false;
+        disk->ended++;
+        qemu_co_enter_all(&disk->held, &disk->lock);
     }
     td_transfer_pause(t);
 }
@@ -301,6 +305,7 @@ bool td_disk_realize(TdDisk *disk, BlockConf *conf, DeviceState *dev,
     qemu_co_queue_init(&disk->parked);
     qemu_co_queue_init(&disk->quiesced_queue);
     qemu_co_queue_init(&disk->turn);
+    qemu_co_queue_init(&disk->held);
     disk->hash = TD_HASH_XXH3;
     if (options->hash && td_hash_kind_parse(options->hash, &disk->hash) < 0) {
         error_setg(errp, "hash=%s is not a hash: use xxh3, crc32 or none",

@@ -19,6 +19,7 @@
 
 #include "recorder.h"
 #include "watch.h"
+#include "faults.h"
 
 typedef struct TdTransfer TdTransfer;
 
@@ -26,6 +27,7 @@ typedef struct TdDisk {
     BlockBackend *blk;
     TdRecorder *recorder;
     TdWatches *watches;         /* the front end's, set before realize */
+    TdFaults *faults;           /* likewise */
     enum td_hash_kind hash;
     uint32_t block_size;        /* logical, bytes */
     uint64_t blocks;            /* capacity, logical blocks */
@@ -42,6 +44,9 @@ typedef struct TdDisk {
     unsigned resumed;           /* counts the "cont"s */
     CoQueue quiesced_queue;
     unsigned quiesced;
+    /* Commands that a fault plan holds back. */
+    CoQueue held;
+    uint64_t ended;             /* counts released commands */
     /* Large transfers take turns: see disk.c. */
     CoQueue turn;
     uint64_t large_in_flight;   /* bytes */
@@ -66,6 +71,7 @@ struct TdTransfer {
     bool retried_by_caller;
     struct td_hasher *hasher;   /* of a payload that moves in pieces */
     struct td_complete result;  /* COMPLETE in the making */
+    TdFault fault;              /* what the fault plan does to it */
 
     /* Where the data goes, for the watches; what was there before. */
     DMADirection dir;
@@ -120,6 +126,20 @@ void td_transfer_add_element(TdTransfer *t, uint64_t addr, uint32_t len);
 
 /* Record the submission. @submit's elements are filled in here. */
 void td_transfer_begin(TdTransfer *t, struct td_submit *submit);
+
+/*
+ * Let the command meet the fault plan: what t->fault is afterwards the front
+ * end has to see to (failure, interrupt, link); the rest is done here and by
+ * what moves data. -ECANCELED when a reset came during a delay.
+ */
+int coroutine_fn td_transfer_co_fault(TdTransfer *t,
+                                      const TdFaultSubject *subject);
+void coroutine_fn td_transfer_co_wait_for_reset(TdTransfer *t);
+/* How much of @bytes a short transfer moves, in multiples of @unit. */
+uint64_t td_transfer_limit(const TdTransfer *t, uint64_t bytes, uint32_t unit);
+/* Flip the byte, if it is among the @bytes of the payload from @at on. */
+void td_transfer_flip(const TdTransfer *t, void *buf, uint64_t at,
+                      uint64_t bytes);
 
 /*
  * Wait out a drained section, then hold off the next one until

@@ -283,6 +283,24 @@ bool scsi_fail_parameter(ScsiRequest *c, uint16_t byte, int bit)
     return false;
 }
 
+void scsi_fail_by_fault(ScsiRequest *c)
+{
+    const TdFault *f = &c->transfer.fault;
+    SCSISense sense = { f->sense_key, f->asc, f->ascq };
+    uint64_t moved = c->transfer.result.bytes / scsi_disk(c)->disk.block_size;
+
+    if (c->status != GOOD) {
+        return;
+    }
+    if (f->status != CHECK_CONDITION) {
+        c->status = f->status;
+    } else if (c->decoded.flags & TD_HAS_LBA) {
+        scsi_fail_at(c, sense, c->decoded.lba + moved);
+    } else {
+        scsi_fail(c, sense);
+    }
+}
+
 void scsi_fail_io(ScsiRequest *c, int ret, bool is_read)
 {
     switch (-ret) {

@@ -158,16 +158,30 @@ static void request_aiocb_done(void *opaque, int ret)
     /* finish() does it all: this AIOCB only stands for a coroutine. */
 }
 
+static void coroutine_fn run_command(ScsiRequest *c)
+{
+    unsigned fault = c->transfer.fault.what;
+
+    if (unlikely(fault & TD_FAULT_FAIL) && !(fault & TD_FAULT_SHORT)) {
+        /* It fails before any data moves. */
+    } else if (c->info->run) {
+        c->info->run(c);
+    } else {
+        scsi_co_send(c, c->buf, c->reply);
+    }
+    if (unlikely(fault & TD_FAULT_FAIL)) {
+        scsi_fail_by_fault(c);
+    }
+}
+
 static void coroutine_fn run(void *opaque)
 {
     ScsiRequest *c = opaque;
+    TdFaultSubject subject = { .tag = c->req.tag, .decoded = &c->decoded };
 
-    if (td_transfer_co_start(&c->transfer) == 0) {
-        if (c->info->run) {
-            c->info->run(c);
-        } else {
-            scsi_co_send(c, c->buf, c->reply);
-        }
+    if (td_transfer_co_fault(&c->transfer, &subject) == 0 &&
+        td_transfer_co_start(&c->transfer) == 0) {
+        run_command(c);
         td_transfer_co_watch(&c->transfer, c->decoded.name);
     }
     c->finished = true;
@@ -268,6 +282,8 @@ bool coroutine_fn scsi_co_send(ScsiRequest *c, const void *buf, uint32_t bytes)
         return true;
     }
     assert(buf == c->buf);
+    bytes = td_transfer_limit(&c->transfer, bytes, 1);
+    td_transfer_flip(&c->transfer, c->buf, 0, bytes);
     td_transfer_add_piece(&c->transfer, buf, bytes);
     return hba_turn(c, bytes);
 }
@@ -286,6 +302,7 @@ bool coroutine_fn scsi_co_receive(ScsiRequest *c, void *buf, uint32_t bytes)
         return false;
     }
     td_transfer_add_piece(&c->transfer, buf, bytes);
+    td_transfer_flip(&c->transfer, buf, 0, bytes);
     return true;
 }
 
@@ -314,6 +331,8 @@ bool coroutine_fn scsi_co_read(ScsiRequest *c, uint64_t lba, uint64_t blocks)
     t->media_offset = offset;
     if (c->req.sg) {
         ret = td_transfer_co_read(t, offset, bytes);
+    } else {
+        bytes = td_transfer_limit(t, bytes, 1);
     }
     for (uint64_t done = 0; !c->req.sg && done < bytes;) {
         uint32_t n = MIN(bytes - done, SCSI_PIECE_BYTES);
@@ -345,6 +364,8 @@ bool coroutine_fn scsi_co_write(ScsiRequest *c, uint64_t lba, uint64_t blocks,
         /* Only whole blocks can be written. */
         bytes = MIN(bytes, QEMU_ALIGN_DOWN(t->list_bytes, s->disk.block_size));
         ret = td_transfer_co_write(t, offset, bytes, flags);
+    } else {
+        bytes = td_transfer_limit(t, bytes, s->disk.block_size);
     }
     for (uint64_t done = 0; !c->req.sg && done < bytes;) {
         uint32_t n = MIN(bytes - done, SCSI_PIECE_BYTES);
@@ -683,7 +704,8 @@ static void tracedisk_scsi_realize(SCSIDevice *dev, Error **errp)
     AioContext *ctx;
     bool ok;
 
-    if (!check_properties(s, errp)) {
+    if (!check_properties(s, errp) ||
+        !td_faults_realize(s->disk.faults, TD_SCSI, errp)) {
         return;
     }
     ctx = blk_get_aio_context(dev->conf.blk);
@@ -788,13 +810,16 @@ static void tracedisk_scsi_instance_init(Object *obj)
     TdScsi *s = TRACEDISK_SCSI(obj);
 
     s->disk.watches = td_watches_new();
+    s->disk.faults = td_faults_new();
     td_recorder_add_properties(obj, &s->disk.recorder);
     td_watches_add_properties(obj, s->disk.watches);
+    td_faults_add_property(obj, s->disk.faults);
 }
 
 static void tracedisk_scsi_instance_finalize(Object *obj)
 {
     td_watches_free(TRACEDISK_SCSI(obj)->disk.watches);
+    td_faults_free(TRACEDISK_SCSI(obj)->disk.faults);
 }
 
 static void tracedisk_scsi_class_init(ObjectClass *klass, TD_CLASS_DATA data)

@@ -158,6 +158,8 @@ bool scsi_fail(ScsiRequest *c, SCSISense sense);
 bool scsi_fail_at(ScsiRequest *c, SCSISense sense, uint64_t information);
 bool scsi_fail_field(ScsiRequest *c, uint16_t byte, int bit);
 bool scsi_fail_parameter(ScsiRequest *c, uint16_t byte, int bit);
+/* What the fault plan wants. */
+void scsi_fail_by_fault(ScsiRequest *c);
 /* What a failed request of the block layer looks like to the guest. */
 void scsi_fail_io(ScsiRequest *c, int ret, bool is_read);
 /* Sense data in fixed or descriptor format; returns its length. */

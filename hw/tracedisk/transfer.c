@@ -77,11 +77,14 @@ static int coroutine_fn bounced_io(TdTransfer *t, int64_t offset,
         if (dir == DMA_DIRECTION_FROM_DEVICE) {
             ret = blk_co_preadv(blk, offset + done, n, &qiov, flags);
             if (ret >= 0) {
+                td_transfer_flip(t, buf, done, n);
                 td_list_copy(t, &at, buf, n, dir);
             }
         } else {
             td_list_copy(t, &at, buf, n, dir);
+            td_transfer_flip(t, buf, done, n);
             ret = blk_co_pwritev(blk, offset + done, n, &qiov, flags);
+            td_transfer_flip(t, buf, done, n);
         }
         if (ret >= 0) {
             td_hasher_add(hasher, buf, n);
@@ -95,14 +98,14 @@ static int coroutine_fn bounced_io(TdTransfer *t, int64_t offset,
     return ret;
 }
 
-static uint64_t fit_to_list(TdTransfer *t, uint64_t bytes)
+static uint64_t fit_to_list(TdTransfer *t, uint64_t bytes, uint32_t unit)
 {
     if (t->list_bytes < bytes) {
         t->result.flags |= TD_LIST_SHORT;
     } else if (t->list_bytes > bytes) {
         t->result.flags |= TD_LIST_LONG;
     }
-    return MIN(t->list_bytes, bytes);
+    return td_transfer_limit(t, MIN(t->list_bytes, bytes), unit);
 }
 
 static void account(TdTransfer *t, BlockAcctCookie *cookie, int ret)
@@ -127,7 +130,7 @@ static int coroutine_fn direct_io(TdTransfer *t, int64_t offset, uint64_t bytes,
     QEMUIOVector qiov;
     int ret;
 
-    if (!td_list_map(t, bytes, dir)) {
+    if (t->fault.what & TD_FAULT_FLIP || !td_list_map(t, bytes, dir)) {
         return -EAGAIN;
     }
     qemu_iovec_init_external(&qiov, t->iov, t->n_iov);
@@ -159,7 +162,7 @@ static int coroutine_fn transfer_io(TdTransfer *t, int64_t offset,
                                     BdrvRequestFlags flags)
 {
     bool is_read = dir == DMA_DIRECTION_FROM_DEVICE;
-    uint64_t moving = fit_to_list(t, bytes);
+    uint64_t moving = fit_to_list(t, bytes, is_read ? 1 : t->disk->block_size);
     BlockAcctCookie acct;
     int ret;
 
@@ -278,10 +281,15 @@ static uint64_t copy_buffer(TdTransfer *t, void *buf, uint64_t bytes,
     struct iovec iov = { .iov_base = buf };
     TdListCursor at = { 0 };
 
-    iov.iov_len = fit_to_list(t, bytes);
+    iov.iov_len = fit_to_list(t, bytes, 1);
     td_transfer_before_data(t, dir, -1, iov.iov_len);
+    if (dir == DMA_DIRECTION_FROM_DEVICE) {
+        td_transfer_flip(t, buf, 0, iov.iov_len);
+    }
     td_list_copy(t, &at, buf, iov.iov_len, dir);
     td_hash_iov(t->disk->hash, &iov, 1, iov.iov_len, &t->result.digest);
+    /* What the device got, or what its own copy is again. */
+    td_transfer_flip(t, buf, 0, iov.iov_len);
     t->result.bytes = iov.iov_len;
     t->result.residual = bytes - iov.iov_len;
     return iov.iov_len;
@@ -324,6 +332,7 @@ int coroutine_fn td_transfer_co_read_piece(TdTransfer *t, int64_t offset,
     } while (td_transfer_co_retry(t, true, &ret));
     account(t, &acct, ret);
     if (ret >= 0) {
+        td_transfer_flip(t, buf, t->result.bytes, bytes);
         td_transfer_add_piece(t, buf, bytes);
     }
     return ret;
@@ -339,9 +348,11 @@ int coroutine_fn td_transfer_co_write_piece(TdTransfer *t, int64_t offset,
 
     block_acct_start(blk_get_stats(t->disk->blk), &acct, bytes,
                      BLOCK_ACCT_WRITE);
+    td_transfer_flip(t, (void *)buf, t->result.bytes, bytes);
     do {
         ret = blk_co_pwritev(t->disk->blk, offset, bytes, &qiov, flags);
     } while (td_transfer_co_retry(t, false, &ret));
+    td_transfer_flip(t, (void *)buf, t->result.bytes, bytes);
     account(t, &acct, ret);
     if (ret >= 0) {
         td_transfer_add_piece(t, buf, bytes);

@@ -79,6 +79,8 @@ static void add_command(Rig *rig, const struct td_command *c)
     g_assert_cmpint(c->complete.status, !=, TD_PENDING);
     t->name = g_strdup(c->decoded.name);
     t->seq = c->seq;
+    t->complete_seq = c->complete_seq;
+    t->digest = c->complete.digest;
     t->lba = c->decoded.lba;
     t->op = c->decoded.op;
     t->tag = c->submit.tag;
@@ -96,11 +98,14 @@ static void add_command(Rig *rig, const struct td_command *c)
     g_ptr_array_add(rig->commands, t);
 }
 
-static void add_event(Rig *rig, const struct td_event *event)
+static void add_event(Rig *rig, const struct td_record *record)
 {
+    const struct td_event *event = &record->event;
     TracedEvent *e = g_new0(TracedEvent, 1);
 
     e->type = event->type;
+    e->seq = record->seq;
+    e->ref = event->has & TD_HAS_REF ? event->ref : 0;
     e->port = event->port;
     e->addr = event->addr;
     e->value = event->value;
@@ -129,7 +134,7 @@ static void read_trace(Rig *rig)
         g_assert_cmpint(item.record->kind, !=, TD_DAMAGE);
         g_assert_cmpint(item.record->kind, !=, TD_LOST);
         if (item.record->kind == TD_EVENT) {
-            add_event(rig, &item.record->event);
+            add_event(rig, item.record);
         }
     }
     td_commands_close(commands);

@@ -67,12 +67,13 @@ typedef struct Outcome {
 /* What the trace says of a command. */
 typedef struct Traced {
     char *name;
-    uint64_t seq, lba, tag;
+    uint64_t seq, complete_seq, lba, tag;
     enum td_op op;
     enum td_status status;
     uint32_t flags;             /* enum td_complete_flags */
     uint64_t bytes, residual;
     uint8_t ata_status, ata_error;
+    struct td_digest digest;
     uint32_t n_elements;
     struct td_element *elements;
 } Traced;
@@ -80,6 +81,7 @@ typedef struct Traced {
 typedef struct TracedEvent {
     enum td_event_type type;
     uint32_t port;
+    uint64_t seq, ref;          /* ref: the command it belongs to */
     uint64_t addr, value;
     char *text;
 } TracedEvent;
