@@ -19,6 +19,8 @@ enum bits {
     DPO = 1 << 0,
     FUA = 1 << 1,
     SAME = 1 << 2, /* WRITE SAME: UNMAP and NDOB bits */
+    IN = 1 << 3,   /* op OTHER, with a Data-In or Data-Out buffer */
+    OUT = 1 << 4,
 };
 
 struct scsi_command {
@@ -37,22 +39,22 @@ struct scsi_command {
 
 static const struct scsi_command commands[256] = {
     [0x00] = { "TEST UNIT READY", O, NO_LBA, 0 },
-    [0x03] = { "REQUEST SENSE", O, NO_LBA, 0 },
-    [0x04] = { "FORMAT UNIT", O, NO_LBA, 0 },
-    [0x07] = { "REASSIGN BLOCKS", O, NO_LBA, 0 },
+    [0x03] = { "REQUEST SENSE", O, NO_LBA, IN },
+    [0x04] = { "FORMAT UNIT", O, NO_LBA, OUT },
+    [0x07] = { "REASSIGN BLOCKS", O, NO_LBA, OUT },
     [0x08] = { "READ(6)", R, FORM_6, 0 },
     [0x0a] = { "WRITE(6)", W, FORM_6, 0 },
     [0x0b] = { "SEEK(6)", O, NO_LBA, 0 },
     [0x12] = { "INQUIRY", I, NO_LBA, 0 },
-    [0x15] = { "MODE SELECT(6)", O, NO_LBA, 0 },
+    [0x15] = { "MODE SELECT(6)", O, NO_LBA, OUT },
     [0x16] = { "RESERVE(6)", O, NO_LBA, 0 },
     [0x17] = { "RELEASE(6)", O, NO_LBA, 0 },
-    [0x1a] = { "MODE SENSE(6)", O, NO_LBA, 0 },
+    [0x1a] = { "MODE SENSE(6)", O, NO_LBA, IN },
     [0x1b] = { "START STOP UNIT", O, NO_LBA, 0 },
-    [0x1c] = { "RECEIVE DIAGNOSTIC RESULTS", O, NO_LBA, 0 },
-    [0x1d] = { "SEND DIAGNOSTIC", O, NO_LBA, 0 },
+    [0x1c] = { "RECEIVE DIAGNOSTIC RESULTS", O, NO_LBA, IN },
+    [0x1d] = { "SEND DIAGNOSTIC", O, NO_LBA, OUT },
     [0x1e] = { "PREVENT ALLOW MEDIUM REMOVAL", O, NO_LBA, 0 },
-    [0x23] = { "READ FORMAT CAPACITIES", O, NO_LBA, 0 },
+    [0x23] = { "READ FORMAT CAPACITIES", O, NO_LBA, IN },
     [0x25] = { "READ CAPACITY(10)", I, NO_LBA, 0 },
     [0x28] = { "READ(10)", R, FORM_10, DPO | FUA },
     [0x2a] = { "WRITE(10)", W, FORM_10, DPO | FUA },
@@ -61,61 +63,61 @@ static const struct scsi_command commands[256] = {
     [0x2f] = { "VERIFY(10)", V, FORM_10, DPO },
     [0x34] = { "PRE-FETCH(10)", O, FORM_10, 0 },
     [0x35] = { "SYNCHRONIZE CACHE(10)", F, FORM_10, 0 },
-    [0x37] = { "READ DEFECT DATA(10)", O, NO_LBA, 0 },
-    [0x3b] = { "WRITE BUFFER", O, NO_LBA, 0 },
-    [0x3c] = { "READ BUFFER(10)", O, NO_LBA, 0 },
-    [0x3e] = { "READ LONG(10)", O, NO_LBA, 0 },
-    [0x3f] = { "WRITE LONG(10)", O, NO_LBA, 0 },
+    [0x37] = { "READ DEFECT DATA(10)", O, NO_LBA, IN },
+    [0x3b] = { "WRITE BUFFER", O, NO_LBA, OUT },
+    [0x3c] = { "READ BUFFER(10)", O, NO_LBA, IN },
+    [0x3e] = { "READ LONG(10)", O, NO_LBA, IN },
+    [0x3f] = { "WRITE LONG(10)", O, NO_LBA, OUT },
     [0x41] = { "WRITE SAME(10)", W, FORM_10, SAME },
     [0x42] = { "UNMAP", TD_OP_TRIM, NO_LBA, 0 },
-    [0x43] = { "READ TOC/PMA/ATIP", O, NO_LBA, 0 },
-    [0x46] = { "GET CONFIGURATION", O, NO_LBA, 0 },
-    [0x48] = { "SANITIZE", O, NO_LBA, 0 },
-    [0x4a] = { "GET EVENT STATUS NOTIFICATION", O, NO_LBA, 0 },
-    [0x4c] = { "LOG SELECT", O, NO_LBA, 0 },
-    [0x4d] = { "LOG SENSE", O, NO_LBA, 0 },
-    [0x50] = { "XDWRITE(10)", O, FORM_10, DPO | FUA },
-    [0x51] = { "XPWRITE(10)", O, FORM_10, DPO | FUA },
-    [0x52] = { "XDREAD(10)", O, FORM_10, 0 },
+    [0x43] = { "READ TOC/PMA/ATIP", O, NO_LBA, IN },
+    [0x46] = { "GET CONFIGURATION", O, NO_LBA, IN },
+    [0x48] = { "SANITIZE", O, NO_LBA, OUT },
+    [0x4a] = { "GET EVENT STATUS NOTIFICATION", O, NO_LBA, IN },
+    [0x4c] = { "LOG SELECT", O, NO_LBA, OUT },
+    [0x4d] = { "LOG SENSE", O, NO_LBA, IN },
+    [0x50] = { "XDWRITE(10)", O, FORM_10, DPO | FUA | OUT },
+    [0x51] = { "XPWRITE(10)", O, FORM_10, DPO | FUA | OUT },
+    [0x52] = { "XDREAD(10)", O, FORM_10, IN },
     [0x53] = { "XDWRITEREAD(10)", O, FORM_10, DPO | FUA },
-    [0x55] = { "MODE SELECT(10)", O, NO_LBA, 0 },
+    [0x55] = { "MODE SELECT(10)", O, NO_LBA, OUT },
     [0x56] = { "RESERVE(10)", O, NO_LBA, 0 },
     [0x57] = { "RELEASE(10)", O, NO_LBA, 0 },
-    [0x5a] = { "MODE SENSE(10)", O, NO_LBA, 0 },
-    [0x5e] = { "PERSISTENT RESERVE IN", O, NO_LBA, 0 },
-    [0x5f] = { "PERSISTENT RESERVE OUT", O, NO_LBA, 0 },
+    [0x5a] = { "MODE SENSE(10)", O, NO_LBA, IN },
+    [0x5e] = { "PERSISTENT RESERVE IN", O, NO_LBA, IN },
+    [0x5f] = { "PERSISTENT RESERVE OUT", O, NO_LBA, OUT },
     [0x7f] = { "VARIABLE LENGTH CDB", O, NO_LBA, 0 },
-    [0x83] = { "EXTENDED COPY", O, NO_LBA, 0 },
-    [0x84] = { "RECEIVE COPY RESULTS", O, NO_LBA, 0 },
+    [0x83] = { "EXTENDED COPY", O, NO_LBA, OUT },
+    [0x84] = { "RECEIVE COPY RESULTS", O, NO_LBA, IN },
     [0x85] = { "ATA PASS-THROUGH(16)", O, NO_LBA, 0 },
-    [0x86] = { "ACCESS CONTROL IN", O, NO_LBA, 0 },
-    [0x87] = { "ACCESS CONTROL OUT", O, NO_LBA, 0 },
+    [0x86] = { "ACCESS CONTROL IN", O, NO_LBA, IN },
+    [0x87] = { "ACCESS CONTROL OUT", O, NO_LBA, OUT },
     [0x88] = { "READ(16)", R, FORM_16, DPO | FUA },
     [0x89] = { "COMPARE AND WRITE", W, FORM_16_8, DPO | FUA },
     [0x8a] = { "WRITE(16)", W, FORM_16, DPO | FUA },
     [0x8b] = { "ORWRITE(16)", W, FORM_16, DPO | FUA },
-    [0x8c] = { "READ ATTRIBUTE", O, NO_LBA, 0 },
-    [0x8d] = { "WRITE ATTRIBUTE", O, NO_LBA, 0 },
+    [0x8c] = { "READ ATTRIBUTE", O, NO_LBA, IN },
+    [0x8d] = { "WRITE ATTRIBUTE", O, NO_LBA, OUT },
     [0x8e] = { "WRITE AND VERIFY(16)", W, FORM_16, DPO },
     [0x8f] = { "VERIFY(16)", V, FORM_16, DPO },
     [0x90] = { "PRE-FETCH(16)", O, FORM_16, 0 },
     [0x91] = { "SYNCHRONIZE CACHE(16)", F, FORM_16, 0 },
     [0x93] = { "WRITE SAME(16)", W, FORM_16, SAME },
     [0x9c] = { "WRITE ATOMIC(16)", W, FORM_16_16, DPO | FUA },
-    [0x9e] = { "SERVICE ACTION IN(16)", O, NO_LBA, 0 },
-    [0x9f] = { "SERVICE ACTION OUT(16)", O, NO_LBA, 0 },
-    [0xa0] = { "REPORT LUNS", O, NO_LBA, 0 },
+    [0x9e] = { "SERVICE ACTION IN(16)", O, NO_LBA, IN },
+    [0x9f] = { "SERVICE ACTION OUT(16)", O, NO_LBA, OUT },
+    [0xa0] = { "REPORT LUNS", O, NO_LBA, IN },
     [0xa1] = { "ATA PASS-THROUGH(12)", O, NO_LBA, 0 },
-    [0xa2] = { "SECURITY PROTOCOL IN", O, NO_LBA, 0 },
-    [0xa3] = { "MAINTENANCE IN", O, NO_LBA, 0 },
-    [0xa4] = { "MAINTENANCE OUT", O, NO_LBA, 0 },
+    [0xa2] = { "SECURITY PROTOCOL IN", O, NO_LBA, IN },
+    [0xa3] = { "MAINTENANCE IN", O, NO_LBA, IN },
+    [0xa4] = { "MAINTENANCE OUT", O, NO_LBA, OUT },
     [0xa8] = { "READ(12)", R, FORM_12, DPO | FUA },
     [0xaa] = { "WRITE(12)", W, FORM_12, DPO | FUA },
-    [0xab] = { "SERVICE ACTION IN(12)", O, NO_LBA, 0 },
+    [0xab] = { "SERVICE ACTION IN(12)", O, NO_LBA, IN },
     [0xae] = { "WRITE AND VERIFY(12)", W, FORM_12, DPO },
     [0xaf] = { "VERIFY(12)", V, FORM_12, DPO },
-    [0xb5] = { "SECURITY PROTOCOL OUT", O, NO_LBA, 0 },
-    [0xb7] = { "READ DEFECT DATA(12)", O, NO_LBA, 0 },
+    [0xb5] = { "SECURITY PROTOCOL OUT", O, NO_LBA, OUT },
+    [0xb7] = { "READ DEFECT DATA(12)", O, NO_LBA, IN },
 };
 
 /* Commands that share an operation code. */
@@ -131,24 +133,24 @@ static const struct {
     { 0x7f, 0x0d, { "WRITE SAME(32)", W, FORM_32, SAME } },
     { 0x7f, 0x0e, { "ORWRITE(32)", W, FORM_32, DPO | FUA } },
     { 0x9e, 0x10, { "READ CAPACITY(16)", I, NO_LBA, 0 } },
-    { 0x9e, 0x11, { "READ LONG(16)", O, NO_LBA, 0 } },
-    { 0x9e, 0x12, { "GET LBA STATUS", O, NO_LBA, 0 } },
-    { 0x9e, 0x13, { "REPORT REFERRALS", O, NO_LBA, 0 } },
-    { 0x9f, 0x11, { "WRITE LONG(16)", O, NO_LBA, 0 } },
-    { 0xa3, 0x05, { "REPORT IDENTIFYING INFORMATION", O, NO_LBA, 0 } },
-    { 0xa3, 0x0a, { "REPORT TARGET PORT GROUPS", O, NO_LBA, 0 } },
-    { 0xa3, 0x0b, { "REPORT ALIASES", O, NO_LBA, 0 } },
-    { 0xa3, 0x0c, { "REPORT SUPPORTED OPERATION CODES", O, NO_LBA, 0 } },
-    { 0xa3, 0x0d, { "REPORT SUPPORTED TASK MANAGEMENT FUNCTIONS", O, NO_LBA, 0 } },
-    { 0xa3, 0x0e, { "REPORT PRIORITY", O, NO_LBA, 0 } },
-    { 0xa3, 0x0f, { "REPORT TIMESTAMP", O, NO_LBA, 0 } },
-    { 0xa3, 0x10, { "MANAGEMENT PROTOCOL IN", O, NO_LBA, 0 } },
-    { 0xa4, 0x06, { "SET IDENTIFYING INFORMATION", O, NO_LBA, 0 } },
-    { 0xa4, 0x0a, { "SET TARGET PORT GROUPS", O, NO_LBA, 0 } },
-    { 0xa4, 0x0b, { "CHANGE ALIASES", O, NO_LBA, 0 } },
-    { 0xa4, 0x0e, { "SET PRIORITY", O, NO_LBA, 0 } },
-    { 0xa4, 0x0f, { "SET TIMESTAMP", O, NO_LBA, 0 } },
-    { 0xa4, 0x10, { "MANAGEMENT PROTOCOL OUT", O, NO_LBA, 0 } },
+    { 0x9e, 0x11, { "READ LONG(16)", O, NO_LBA, IN } },
+    { 0x9e, 0x12, { "GET LBA STATUS", O, NO_LBA, IN } },
+    { 0x9e, 0x13, { "REPORT REFERRALS", O, NO_LBA, IN } },
+    { 0x9f, 0x11, { "WRITE LONG(16)", O, NO_LBA, OUT } },
+    { 0xa3, 0x05, { "REPORT IDENTIFYING INFORMATION", O, NO_LBA, IN } },
+    { 0xa3, 0x0a, { "REPORT TARGET PORT GROUPS", O, NO_LBA, IN } },
+    { 0xa3, 0x0b, { "REPORT ALIASES", O, NO_LBA, IN } },
+    { 0xa3, 0x0c, { "REPORT SUPPORTED OPERATION CODES", O, NO_LBA, IN } },
+    { 0xa3, 0x0d, { "REPORT SUPPORTED TASK MANAGEMENT FUNCTIONS", O, NO_LBA, IN } },
+    { 0xa3, 0x0e, { "REPORT PRIORITY", O, NO_LBA, IN } },
+    { 0xa3, 0x0f, { "REPORT TIMESTAMP", O, NO_LBA, IN } },
+    { 0xa3, 0x10, { "MANAGEMENT PROTOCOL IN", O, NO_LBA, IN } },
+    { 0xa4, 0x06, { "SET IDENTIFYING INFORMATION", O, NO_LBA, OUT } },
+    { 0xa4, 0x0a, { "SET TARGET PORT GROUPS", O, NO_LBA, OUT } },
+    { 0xa4, 0x0b, { "CHANGE ALIASES", O, NO_LBA, OUT } },
+    { 0xa4, 0x0e, { "SET PRIORITY", O, NO_LBA, OUT } },
+    { 0xa4, 0x0f, { "SET TIMESTAMP", O, NO_LBA, OUT } },
+    { 0xa4, 0x10, { "MANAGEMENT PROTOCOL OUT", O, NO_LBA, OUT } },
 };
 
 #undef R
@@ -213,6 +215,15 @@ static void decode_address(const uint8_t *cdb, enum form form, struct td_decoded
     }
 }
 
+static void decode_direction(unsigned bits, struct td_decoded *decoded)
+{
+    if (bits & IN) {
+        decoded->flags |= TD_DATA_IN;
+    } else if (bits & OUT) {
+        decoded->flags |= TD_DATA_OUT;
+    }
+}
+
 static void decode_bits(uint8_t flags, unsigned bits, struct td_decoded *decoded)
 {
     if ((bits & DPO) && (flags & 1 << 4)) {
@@ -246,6 +257,7 @@ void td_decode_scsi(const uint8_t *cdb, size_t len, struct td_decoded *decoded)
         return;
     }
     decoded->op = (enum td_op)command->op;
+    decode_direction(command->bits, decoded);
     if (command->form != NO_LBA) {
         decode_address(cdb, (enum form)command->form, decoded);
         decode_bits(cdb[layouts[command->form].flags], command->bits, decoded);

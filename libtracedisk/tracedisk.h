@@ -450,6 +450,9 @@ enum td_decoded_flags {
     TD_QUEUED = 1 << 2,  /* ATA: NCQ */
     TD_HAS_LBA = 1 << 3, /* lba and blocks are meaningful */
     TD_PIO = 1 << 4,     /* ATA: PIO data-in or data-out */
+    /* Which way data moves, if any does, where the operation does not tell. */
+    TD_DATA_IN = 1 << 5,  /* to the guest's memory */
+    TD_DATA_OUT = 1 << 6, /* from it */
 };
 
 struct td_decoded {

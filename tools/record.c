@@ -75,6 +75,10 @@ enum direction command_direction(const struct td_command *c)
     case TD_OP_VERIFY: /* with data: to be compared */
         return FROM_MEMORY;
     default:
+        if (c->decoded.flags & TD_DATA_IN)
+            return TO_MEMORY;
+        if (c->decoded.flags & TD_DATA_OUT)
+            return FROM_MEMORY;
         return DIRECTION_UNKNOWN;
     }
 }
