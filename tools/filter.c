@@ -128,9 +128,9 @@ static gboolean parse_since(const char *option, const char *value, gpointer data
 static gboolean parse_name(const char *option, const char *value, gpointer data, GError **error)
 {
     struct filter *f = data;
-    char **name = strcmp(option, "--from") == 0 ? &f->from :
-                  strcmp(option, "--to") == 0   ? &f->to :
-                                                  &f->device;
+    char **name = strcmp(option, "--device") == 0 ? &f->device :
+                  strcmp(option, "--from") == 0   ? &f->from :
+                                                    &f->to;
 
     (void)error;
     g_free(*name);
@@ -138,24 +138,26 @@ static gboolean parse_name(const char *option, const char *value, gpointer data,
     return TRUE;
 }
 
-const GOptionEntry filter_options[] = {
-    { "op", 0, 0, G_OPTION_ARG_CALLBACK, parse_op,
-      "commands of these operations: read, write, flush, trim, zero, verify, identify, other",
-      "OP[,OP...]" },
-    { "lba", 0, 0, G_OPTION_ARG_CALLBACK, parse_lba,
-      "commands that cover one of these blocks", "A[-B]" },
-    { "page", 0, 0, G_OPTION_ARG_CALLBACK, parse_page,
-      "commands whose elements, FISes or PRDBC lie in these guest pages", "GPA[-GPA]" },
-    { "tag", 0, 0, G_OPTION_ARG_CALLBACK, parse_tag, "commands with this tag (AHCI: slot)", "N" },
-    { "status", 0, 0, G_OPTION_ARG_CALLBACK, parse_status,
-      "commands that ended so: good, error, aborted, pending", "STATUS[,STATUS...]" },
-    { "from", 0, 0, G_OPTION_ARG_CALLBACK, parse_name, "from this mark on", "MARK" },
-    { "to", 0, 0, G_OPTION_ARG_CALLBACK, parse_name, "up to this mark", "MARK" },
-    { "since", 0, 0, G_OPTION_ARG_CALLBACK, parse_since,
-      "from this time of the virtual clock on: 1.5s, 200ms, or nanoseconds", "TIME" },
-    { "device", 0, 0, G_OPTION_ARG_CALLBACK, parse_name, "of this device", "NAME" },
-    G_OPTION_ENTRY_NULL,
-};
+/* TO: what the option is called that ends with a mark. */
+#define FILTER_OPTIONS(TO) \
+    { "op", 0, 0, G_OPTION_ARG_CALLBACK, parse_op, \
+      "commands of these operations: read, write, flush, trim, zero, verify, identify, other", \
+      "OP[,OP...]" }, \
+    { "lba", 0, 0, G_OPTION_ARG_CALLBACK, parse_lba, \
+      "commands that cover one of these blocks", "A[-B]" }, \
+    { "page", 0, 0, G_OPTION_ARG_CALLBACK, parse_page, \
+      "commands whose elements, FISes or PRDBC lie in these guest pages", "GPA[-GPA]" }, \
+    { "tag", 0, 0, G_OPTION_ARG_CALLBACK, parse_tag, "commands with this tag (AHCI: slot)", "N" }, \
+    { "status", 0, 0, G_OPTION_ARG_CALLBACK, parse_status, \
+      "commands that ended so: good, error, aborted, pending", "STATUS[,STATUS...]" }, \
+    { "from", 0, 0, G_OPTION_ARG_CALLBACK, parse_name, "from this mark on", "MARK" }, \
+    { TO, 0, 0, G_OPTION_ARG_CALLBACK, parse_name, "up to this mark", "MARK" }, \
+    { "since", 0, 0, G_OPTION_ARG_CALLBACK, parse_since, \
+      "from this time of the virtual clock on: 1.5s, 200ms, or nanoseconds", "TIME" }, \
+    { "device", 0, 0, G_OPTION_ARG_CALLBACK, parse_name, "of this device", "NAME" }
+
+const GOptionEntry filter_options[] = { FILTER_OPTIONS("to"), G_OPTION_ENTRY_NULL };
+const GOptionEntry filter_options_until[] = { FILTER_OPTIONS("until"), G_OPTION_ENTRY_NULL };
 
 void filter_init(struct filter *f)
 {

@@ -32,6 +32,8 @@ struct filter {
 
 /* The options, for a command line whose data is the filter; {NULL} at the end. */
 extern const GOptionEntry filter_options[];
+/* The same, with --until MARK for --to MARK. */
+extern const GOptionEntry filter_options_until[];
 
 void filter_init(struct filter *filter);
 void filter_clear(struct filter *filter);

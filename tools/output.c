@@ -10,6 +10,7 @@
 
 #include "tool.h"
 
+static const char *output_name = "standard output";
 static bool use_colour;
 static int write_error;
 
@@ -23,6 +24,18 @@ void output_open(void)
     signal(SIGPIPE, SIG_IGN);
     if (!terminal)
         setvbuf(stdout, NULL, _IOFBF, 1 << 16);
+}
+
+bool output_open_file(const char *path)
+{
+    if (path && !freopen(path, "w", stdout)) {
+        say("cannot write '%s': %s", path, g_strerror(errno));
+        return false;
+    }
+    if (path)
+        output_name = path;
+    output_open();
+    return true;
 }
 
 bool output_alive(void)
@@ -45,7 +58,7 @@ int output_close(int status)
         return status;
     if (write_error == EPIPE)
         return EXIT_FINE;
-    say("cannot write to standard output: %s", g_strerror(write_error));
+    say("cannot write to %s: %s", output_name, g_strerror(write_error));
     return EXIT_TROUBLE;
 }
 

@@ -10,6 +10,12 @@
 /* Call once, before anything is printed. */
 void output_open(void);
 
+/*
+ * The same, with standard output going to a file, replaced when it exists, or,
+ * path NULL, where it went. False, said on stderr, when it cannot be made.
+ */
+bool output_open_file(const char *path);
+
 /* False when nobody can read what is printed any more: stop working. */
 bool output_alive(void);
 

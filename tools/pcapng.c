@@ -1,0 +1,235 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* A pcapng file on stdout. */
+#include "pcapng.h"
+
+#include <glib.h>
+#include <stdio.h>
+#include <string.h>
+
+enum {
+    SECTION_HEADER = 0x0a0d0d0a,
+    INTERFACE = 1,
+    INTERFACE_STATISTICS = 5,
+    ENHANCED_PACKET = 6,
+    OPT_END = 0,
+    OPT_COMMENT = 1,
+    OPT_NAME = 2,       /* of an interface */
+    OPT_APPLICATION = 4, /* of a section */
+    OPT_TSRESOL = 9,
+};
+
+/* Blocks that wait for earlier ones: this many, or this many bytes. */
+#define MAX_WAITING 65536
+#define MAX_WAITING_BYTES (64u << 20)
+
+struct block {
+    uint64_t ns;
+    uint64_t order; /* of two with the same time */
+    size_t len;
+    uint8_t bytes[];
+};
+
+struct pcapng {
+    GByteArray *block; /* in the making */
+    GPtrArray *heap;   /* of struct block, the earliest first */
+    size_t waiting_bytes;
+    uint64_t order;
+    uint32_t interfaces;
+};
+
+/* ---- A block: type, length, body, options, length (draft, 3.1) ---- */
+
+static void put(struct pcapng *p, const void *data, size_t len)
+{
+    g_byte_array_append(p->block, data, (guint)len);
+}
+
+static void put_32(struct pcapng *p, uint32_t value)
+{
+    put(p, &value, sizeof(value)); /* in the byte order of the section's magic */
+}
+
+static void put_16(struct pcapng *p, uint16_t value)
+{
+    put(p, &value, sizeof(value));
+}
+
+static void put_padded(struct pcapng *p, const void *data, size_t len)
+{
+    static const uint8_t zeros[4];
+
+    if (len) {
+        put(p, data, len);
+        put(p, zeros, -len & 3);
+    }
+}
+
+static void put_option(struct pcapng *p, uint16_t code, const void *data, size_t len)
+{
+    len = MIN(len, G_MAXUINT16);
+    put_16(p, code);
+    put_16(p, (uint16_t)len);
+    put_padded(p, data, len);
+}
+
+static void put_text(struct pcapng *p, uint16_t code, const char *text)
+{
+    put_option(p, code, text, strlen(text));
+}
+
+static void begin_block(struct pcapng *p, uint32_t type)
+{
+    g_byte_array_set_size(p->block, 0);
+    put_32(p, type);
+    put_32(p, 0); /* the length, see end_block() */
+}
+
+static void end_block(struct pcapng *p)
+{
+    uint32_t len;
+
+    put_option(p, OPT_END, NULL, 0);
+    len = p->block->len + 4;
+    put_32(p, len);
+    memcpy(p->block->data + 4, &len, sizeof(len));
+}
+
+static void write_block(struct pcapng *p)
+{
+    end_block(p);
+    fwrite(p->block->data, 1, p->block->len, stdout);
+}
+
+/* ---- Blocks in the order of their times ---- */
+
+static bool is_before(const struct block *a, const struct block *b)
+{
+    return a->ns != b->ns ? a->ns < b->ns : a->order < b->order;
+}
+
+static void sift_up(struct block **heap, guint i)
+{
+    struct block *block = heap[i];
+
+    for (; i && is_before(block, heap[(i - 1) / 2]); i = (i - 1) / 2)
+        heap[i] = heap[(i - 1) / 2];
+    heap[i] = block;
+}
+
+static void sift_down(struct block **heap, guint n)
+{
+    struct block *block = heap[0];
+    guint i = 0, child;
+
+    while ((child = 2 * i + 1) < n) {
+        if (child + 1 < n && is_before(heap[child + 1], heap[child]))
+            child++;
+        if (is_before(block, heap[child]))
+            break;
+        heap[i] = heap[child];
+        i = child;
+    }
+    heap[i] = block;
+}
+
+static void write_earliest(struct pcapng *p)
+{
+    struct block **heap = (struct block **)p->heap->pdata;
+    struct block *block = heap[0];
+
+    heap[0] = heap[p->heap->len - 1];
+    g_ptr_array_set_size(p->heap, (int)p->heap->len - 1);
+    if (p->heap->len)
+        sift_down(heap, p->heap->len);
+    fwrite(block->bytes, 1, block->len, stdout);
+    p->waiting_bytes -= block->len;
+    g_free(block);
+}
+
+static void queue_block(struct pcapng *p, uint64_t ns)
+{
+    struct block *block;
+
+    end_block(p);
+    block = g_malloc(sizeof(*block) + p->block->len);
+    block->ns = ns;
+    block->order = p->order++;
+    block->len = p->block->len;
+    memcpy(block->bytes, p->block->data, block->len);
+    p->waiting_bytes += block->len;
+    g_ptr_array_add(p->heap, block);
+    sift_up((struct block **)p->heap->pdata, p->heap->len - 1);
+    while (p->heap->len > MAX_WAITING || p->waiting_bytes > MAX_WAITING_BYTES)
+        write_earliest(p);
+}
+
+/* ---- What others see ---- */
+
+struct pcapng *pcapng_new(const char *application)
+{
+    struct pcapng *p = g_new0(struct pcapng, 1);
+
+    p->block = g_byte_array_new();
+    p->heap = g_ptr_array_new();
+    begin_block(p, SECTION_HEADER);
+    put_32(p, 0x1a2b3c4d);
+    put_16(p, 1);
+    put_16(p, 0);
+    put_32(p, UINT32_MAX); /* the section's length is not told */
+    put_32(p, UINT32_MAX);
+    put_text(p, OPT_APPLICATION, application);
+    write_block(p);
+    return p;
+}
+
+uint32_t pcapng_add_interface(struct pcapng *p, uint16_t link_type, const char *name)
+{
+    uint8_t nanoseconds = 9;
+
+    begin_block(p, INTERFACE);
+    put_16(p, link_type);
+    put_16(p, 0);
+    put_32(p, 0); /* packets are whole */
+    put_text(p, OPT_NAME, name);
+    put_option(p, OPT_TSRESOL, &nanoseconds, 1);
+    write_block(p);
+    return p->interfaces++;
+}
+
+static void put_time(struct pcapng *p, uint64_t ns)
+{
+    put_32(p, (uint32_t)(ns >> 32));
+    put_32(p, (uint32_t)ns);
+}
+
+void pcapng_add_packet(struct pcapng *p, uint32_t interface, uint64_t ns, const void *data,
+                       size_t len, const char *const *comments, size_t n_comments)
+{
+    begin_block(p, ENHANCED_PACKET);
+    put_32(p, interface);
+    put_time(p, ns);
+    put_32(p, (uint32_t)len);
+    put_32(p, (uint32_t)len);
+    put_padded(p, data, len);
+    for (size_t i = 0; i < n_comments; i++)
+        put_text(p, OPT_COMMENT, comments[i]);
+    queue_block(p, ns);
+}
+
+void pcapng_add_comment(struct pcapng *p, uint32_t interface, uint64_t ns, const char *comment)
+{
+    begin_block(p, INTERFACE_STATISTICS);
+    put_32(p, interface);
+    put_time(p, ns);
+    put_text(p, OPT_COMMENT, comment);
+    queue_block(p, ns);
+}
+
+void pcapng_end(struct pcapng *p)
+{
+    while (p->heap->len)
+        write_earliest(p);
+    g_ptr_array_free(p->heap, TRUE);
+    g_byte_array_free(p->block, TRUE);
+    g_free(p);
+}
