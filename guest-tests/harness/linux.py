@@ -10,10 +10,11 @@ COMMAND_LINE = ("console=ttyS0 job_console=ttyS1 quiet panic=-1 mitigations=off 
 
 
 class Guest(TellingGuest):
-    def __init__(self, build, suite, version, job="mixed"):
+    def __init__(self, build, suite, version, job="mixed", append=""):
         super().__init__(build)
         self.suite, self.version = suite, version
         self.job = fetch.GUEST_TESTS / "jobs" / job
+        self.command_line = f"{COMMAND_LINE} {append}".rstrip()
 
     def prepare(self, directory, hba):
         kernel = fetch.kernel(self.suite)
@@ -25,7 +26,7 @@ class Guest(TellingGuest):
         initramfs = fetch.path(linux / "initramfs", kernel, self.build / "guest-tests/dmaview",
                                self.job, *disks.HBAS[hba].modules)
         self.make_image(directory, content.fresh_disk())
-        return ["-kernel", vmlinux, "-initrd", initramfs, "-append", COMMAND_LINE,
+        return ["-kernel", vmlinux, "-initrd", initramfs, "-append", self.command_line,
                 "-serial", "file:console", "-serial", "file:job"]
 
     def view(self, directory):
