@@ -107,6 +107,19 @@ td_blk_co_pdiscard(BlockBackend *blk, int64_t offset, int64_t bytes)
 #endif
 }
 
+/* What the host stores at @offset: BDRV_BLOCK_*, and for how many bytes. */
+static inline int coroutine_fn
+td_blk_co_block_status(BlockBackend *blk, int64_t offset, int64_t bytes,
+                       int64_t *n)
+{
+#if TD_QEMU_VERSION >= 100000
+    return blk_co_block_status_above(blk, NULL, offset, bytes, n, NULL, NULL);
+#else
+    return bdrv_block_status_above(blk_bs(blk), NULL, offset, bytes, n, NULL,
+                                   NULL);
+#endif
+}
+
 /*
  * Before 9.0 a BlockBackend is used in its AioContext only, and a drained
  * section is where that changes: move the coroutine after it.

@@ -54,6 +54,10 @@
     "\x00\xf8\xff\xff\xff\xff\xff\xff\xff\xff\x00\x00\x00\xff\x3f\x07"
 #define USAGE_16_SAME \
     "\x00\xe9\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\x3f\x07"
+#define USAGE_16_LIST \
+    "\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\xff\xff\xff\xff\x00\x07"
+#define USAGE_16_RESULTS \
+    "\x00\x00\xff\x00\x00\x00\x00\x00\x00\x00\xff\xff\xff\xff\x00\x07"
 #define USAGE_16_STATUS \
     "\x00\x00\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\x00\x07"
 
@@ -132,6 +136,10 @@ static const ScsiCommandInfo commands[] = {
       USAGE_10_PR_OUT },
     { 0x5f, 0x06, ST, scsi_prepare_pr_out, scsi_run_pr_out,
       USAGE_10_PR_OUT },
+    { 0x83, 0x00, WR | TO, scsi_prepare_extended_copy,
+      scsi_run_extended_copy, USAGE_16_LIST },
+    { 0x84, 0x00, ST, scsi_prepare_copy_results, NULL, USAGE_16_RESULTS },
+    { 0x84, 0x03, ST, scsi_prepare_copy_results, NULL, USAGE_16_RESULTS },
     { 0x88, ANY, 0, scsi_prepare_blocks, scsi_run_read, USAGE_16_RW },
     { 0x89, ANY, WR | TO, scsi_prepare_compare_and_write,
       scsi_run_compare_and_write, USAGE_16_CAW },
@@ -150,7 +158,8 @@ static const ScsiCommandInfo commands[] = {
       USAGE_16_RW },
     { 0x9e, 0x10, 0, scsi_prepare_read_capacity_16, NULL,
       USAGE_CAPACITY_16 },
-    { 0x9e, 0x12, 0, scsi_prepare_get_lba_status, NULL, USAGE_16_STATUS },
+    { 0x9e, 0x12, 0, scsi_prepare_get_lba_status, scsi_run_get_lba_status,
+      USAGE_16_STATUS },
     { 0xa3, 0x0c, ST, scsi_prepare_report_opcodes, NULL,
       USAGE_12_OPCODES },
     { 0xa3, 0x0d, ST, scsi_prepare_report_tmf, NULL, USAGE_12_TMF },

@@ -26,6 +26,7 @@ static bool standard_inquiry(ScsiRequest *c)
     p[2] = 6;                   /* SPC-4 */
     p[3] = 0x10 | 2;            /* HISUP, response data format */
     p[4] = INQUIRY_BYTES - 5;
+    p[5] = 0x08;                /* 3PC: third-party copy */
     /* WBUS16 and SYNC, for SPI; CMDQUE */
     p[7] = 0x10 | (c->req.bus->info->tcq ? 0x02 : 0);
     strpadcpy((char *)p + 8, 8, s->vendor, ' ');
@@ -67,9 +68,8 @@ static unsigned designator(uint8_t *p, uint8_t code_set, uint8_t type,
 }
 
 /* [SPC-4 7.8.6] */
-static unsigned device_identification(const ScsiRequest *c, uint8_t *p)
+unsigned scsi_put_designators(const TdScsi *s, uint8_t *p)
 {
-    const TdScsi *s = scsi_disk(c);
     uint64_t wwn = cpu_to_be64(s->parent_obj.wwn);
     uint64_t port_wwn = cpu_to_be64(s->parent_obj.port_wwn);
     unsigned serial_len = MIN(strlen(s->serial), 36);
@@ -87,6 +87,11 @@ static unsigned device_identification(const ScsiRequest *c, uint8_t *p)
         n += designator(p + n, 0x61, 0x93, &port_wwn, sizeof(port_wwn));
     }
     return n;
+}
+
+static unsigned device_identification(const ScsiRequest *c, uint8_t *p)
+{
+    return scsi_put_designators(scsi_disk(c), p);
 }
 
 /* Blocks that one command may move: QEMU counts bytes in an int. */
@@ -145,6 +150,7 @@ static const struct {
     { 0x00, supported_pages },
     { 0x80, unit_serial_number },
     { 0x83, device_identification },
+    { 0x8f, scsi_vpd_third_party_copy },
     { 0xb0, block_limits },
     { 0xb1, block_characteristics },
     { 0xb2, provisioning },

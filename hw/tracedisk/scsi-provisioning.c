@@ -164,22 +164,68 @@ void coroutine_fn scsi_run_unmap(ScsiRequest *c)
 
 /* ---- GET LBA STATUS [5.5] ---------------------------------------------- */
 
-/*
- * One descriptor: all blocks from there on are mapped. What the host has
- * deallocated is its own affair, and it may allocate again at any time.
- */
+enum { MAPPED = 0, DEALLOCATED = 1 };
+
+/* Extents of the host's that are looked at for one descriptor */
+#define MAX_EXTENTS 64
+
 bool scsi_prepare_get_lba_status(ScsiRequest *c)
 {
     const TdScsi *s = scsi_disk(c);
     uint64_t lba = ldq_be_p(scsi_cdb(c) + 2);
-    uint8_t *p;
 
     if (lba >= s->disk.blocks) {
         return scsi_fail_at(c, SENSE_CODE(LBA_OUT_OF_RANGE), lba);
     }
-    p = scsi_reply(c, 24);
-    stl_be_p(p, 20);
-    stq_be_p(p + 8, lba);
-    stl_be_p(p + 16, MIN(s->disk.blocks - lba, UINT32_MAX));
+    stl_be_p(scsi_reply(c, 24), 20);
     return true;
+}
+
+/*
+ * Whether the host stores what lies at @offset, and how far that goes. It may
+ * allocate and deallocate by itself: this is how it stands now.
+ */
+static uint8_t coroutine_fn host_status(ScsiRequest *c, uint64_t offset,
+                                        uint64_t left, uint64_t *bytes)
+{
+    int64_t n = 0;
+    int ret = is_thin(c) ?
+              td_blk_co_block_status(scsi_disk(c)->disk.blk, offset, left, &n) :
+              -ENOTSUP;
+
+    if (ret < 0 || n <= 0) {
+        *bytes = left;
+        return MAPPED;
+    }
+    *bytes = n;
+    return ret & BDRV_BLOCK_ZERO && !(ret & BDRV_BLOCK_DATA) ? DEALLOCATED :
+           MAPPED;
+}
+
+/* One descriptor: the next one is told to who asks for the LBA behind. */
+void coroutine_fn scsi_run_get_lba_status(ScsiRequest *c)
+{
+    TdScsi *s = scsi_disk(c);
+    uint32_t size = s->disk.block_size;
+    uint64_t lba = ldq_be_p(scsi_cdb(c) + 2);
+    uint64_t left = (s->disk.blocks - lba) * size;
+    uint64_t all = 0, n;
+    uint8_t status = host_status(c, lba * size, left, &n);
+
+    for (int i = 1; ; i++) {
+        all += n;
+        if (all == left || i == MAX_EXTENTS ||
+            host_status(c, lba * size + all, left - all, &n) != status) {
+            break;
+        }
+    }
+    if (all < size) {
+        /* A part of a block is stored: the block is. */
+        status = MAPPED;
+        all = size;
+    }
+    stq_be_p(c->buf + 8, lba);
+    stl_be_p(c->buf + 16, MIN(all / size, UINT32_MAX));
+    c->buf[20] = status;
+    scsi_co_send(c, c->buf, c->reply);
 }

@@ -488,7 +488,7 @@ static int32_t send_command(SCSIRequest *req, uint8_t *cdb)
     case SCSI_XFER_TO_DEV:
         return -(int32_t)req->cmd.xfer;
     case SCSI_XFER_FROM_DEV:
-        return c->info->run ? req->cmd.xfer : c->reply;
+        return c->reply ? c->reply : req->cmd.xfer;
     default:
         start(c);
         return 0;
@@ -752,6 +752,7 @@ static void tracedisk_scsi_reset(DeviceState *dev)
     sdev->max_lba = s->disk.blocks - 1;
     s->stopped = false;
     s->sense_valid = false;
+    s->copy.result = 0;
     scsi_mode_reset(s);
     scsi_set_unit_attention(s, SCSI_UA_RESET);
 }
@@ -782,6 +783,10 @@ static const VMStateDescription vmstate_tracedisk_scsi = {
         VMSTATE_BOOL(registered, TdScsi),
         VMSTATE_UINT32(pr_generation, TdScsi),
         VMSTATE_UINT8(reservation_type, TdScsi),
+        VMSTATE_UINT8(copy.result, TdScsi),
+        VMSTATE_UINT8(copy.list_id, TdScsi),
+        VMSTATE_UINT16(copy.segments, TdScsi),
+        VMSTATE_UINT64(copy.bytes, TdScsi),
         VMSTATE_UINT8_ARRAY(buffer, TdScsi, SCSI_BUFFER_BYTES),
         /* Last: it brings requests, which look at the above. */
         VMSTATE_SCSI_DEVICE(parent_obj, TdScsi),

@@ -6,6 +6,7 @@
  *   scsi-commands.c  which command is served by what; sense data
  *   scsi-block.c     commands that read and write blocks
  *   scsi-verify.c    commands that compare blocks
+ *   scsi-copy.c      copies within the disk
  *   scsi-provisioning.c  UNMAP and what belongs to it
  *   scsi-inquiry.c   commands that tell what the disk is
  *   scsi-mode.c      mode pages
@@ -54,6 +55,14 @@ enum {
 #define SCSI_MODE_PAGES 8
 #define SCSI_MODE_PAGE_MAX 32
 
+/* What COPY STATUS tells of the last EXTENDED COPY. */
+typedef struct ScsiCopyStatus {
+    uint8_t result;             /* 0: there was none */
+    uint8_t list_id;
+    uint16_t segments;          /* copied */
+    uint64_t bytes;
+} ScsiCopyStatus;
+
 struct TdScsi {
     SCSIDevice parent_obj;
     TdDisk disk;
@@ -81,6 +90,7 @@ struct TdScsi {
     uint32_t pr_generation;
     uint8_t reservation_type;   /* 0: none */
 
+    ScsiCopyStatus copy;
     uint8_t buffer[SCSI_BUFFER_BYTES];  /* WRITE BUFFER's */
 
     /* One at a time: COMPARE AND WRITE, ORWRITE. */
@@ -206,11 +216,18 @@ bool scsi_prepare_compare_and_write(ScsiRequest *c);
 void coroutine_fn scsi_run_compare_and_write(ScsiRequest *c);
 void coroutine_fn scsi_run_orwrite(ScsiRequest *c);
 
+bool scsi_prepare_extended_copy(ScsiRequest *c);
+void coroutine_fn scsi_run_extended_copy(ScsiRequest *c);
+bool scsi_prepare_copy_results(ScsiRequest *c);
+/* The page without its header; returns its length. */
+unsigned scsi_vpd_third_party_copy(const ScsiRequest *c, uint8_t *p);
+
 bool scsi_prepare_write_same(ScsiRequest *c);
 void coroutine_fn scsi_run_write_same(ScsiRequest *c);
 bool scsi_prepare_unmap(ScsiRequest *c);
 void coroutine_fn scsi_run_unmap(ScsiRequest *c);
 bool scsi_prepare_get_lba_status(ScsiRequest *c);
+void coroutine_fn scsi_run_get_lba_status(ScsiRequest *c);
 
 bool scsi_prepare_pr_in(ScsiRequest *c);
 bool scsi_prepare_pr_out(ScsiRequest *c);
@@ -230,6 +247,9 @@ bool scsi_prepare_sanitize(ScsiRequest *c);
 void coroutine_fn scsi_run_sanitize(ScsiRequest *c);
 
 bool scsi_prepare_inquiry(ScsiRequest *c);
+/* The designation descriptors of VPD page 83h; returns their length. */
+#define SCSI_DESIGNATORS_MAX 128
+unsigned scsi_put_designators(const TdScsi *s, uint8_t *p);
 bool scsi_prepare_read_capacity_10(ScsiRequest *c);
 bool scsi_prepare_read_capacity_16(ScsiRequest *c);
 
