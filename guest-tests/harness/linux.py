@@ -9,25 +9,31 @@ COMMAND_LINE = ("console=ttyS0 job_console=ttyS1 quiet panic=-1 mitigations=off 
                 "tsc=reliable no_timer_check")
 
 
+def boot(suite, program, job, modules, having=(), append=""):
+    """QEMU's arguments to boot a suite's kernel: it runs `program` on the disk."""
+    kernel = fetch.kernel(suite)
+    linux = fetch.GUEST_TESTS / "linux"
+    vmlinux = fetch.path(linux / "pvh", kernel)
+    initramfs = fetch.path(linux / "initramfs", *having, kernel, program, job, *modules)
+    return ["-kernel", vmlinux, "-initrd", initramfs, "-append",
+            f"{COMMAND_LINE} {append}".rstrip(),
+            "-serial", "file:console", "-serial", "file:job"]
+
+
 class Guest(TellingGuest):
     def __init__(self, build, suite, version, job="mixed", append=""):
         super().__init__(build)
         self.suite, self.version = suite, version
         self.job = fetch.GUEST_TESTS / "jobs" / job
-        self.command_line = f"{COMMAND_LINE} {append}".rstrip()
+        self.append = append
 
     def prepare(self, directory, hba):
-        kernel = fetch.kernel(self.suite)
-        found = next((kernel / "lib/modules").iterdir()).name
+        found = next((fetch.kernel(self.suite) / "lib/modules").iterdir()).name
         if not found.startswith(self.version + "."):
             raise fetch.Unavailable(f"{self.suite} has Linux {found}, no longer {self.version}")
-        linux = fetch.GUEST_TESTS / "linux"
-        vmlinux = fetch.path(linux / "pvh", kernel)
-        initramfs = fetch.path(linux / "initramfs", kernel, self.build / "guest-tests/dmaview",
-                               self.job, *disks.HBAS[hba].modules)
         self.make_image(directory, content.fresh_disk())
-        return ["-kernel", vmlinux, "-initrd", initramfs, "-append", self.command_line,
-                "-serial", "file:console", "-serial", "file:job"]
+        return boot(self.suite, self.build / "guest-tests/dmaview", self.job,
+                    disks.HBAS[hba].modules, append=self.append)
 
     def view(self, directory):
         return from_dmaview(text(directory / "job"))
