@@ -44,8 +44,12 @@ enum {
     COMPLETE_SCSI_STATUS = 1 << 14,
     COMPLETE_SENSE = 1 << 15,
     COMPLETE_KNOWN = (1 << 16) - 1,
-    /* Behind the fields. */
-    EXTENSION_OBSERVED = 1,
+};
+
+/* Behind the fields; numbered by kind of record. */
+enum {
+    EXTENSION_ORIGIN = 1,   /* of SUBMIT */
+    EXTENSION_OBSERVED = 1, /* of COMPLETE */
 };
 
 /* EVENT: the varint after the type. */
@@ -194,7 +198,7 @@ static void decode_device(struct td_decoder *decoder, struct td_cursor *c, struc
     d->pairs = decoder->pairs;
 }
 
-/* ---- SUBMIT ---- */
+/* ---- Raw bytes ---- */
 
 /*
  * A mask, one bit a byte from the lowest bit of the first mask byte on, of the
@@ -244,9 +248,77 @@ static void decode_raw(struct td_cursor *c, uint8_t *raw, uint32_t len)
     }
 }
 
+/* ---- SUBMIT ---- */
+
 static uint8_t *last_raw(struct td_delta *delta, unsigned protocol, uint32_t len)
 {
     return protocol < 2 && len <= TD_RAW_REMEMBERED ? delta->raw[protocol][len] : NULL;
+}
+
+/* The most bytes that the body of an extension ORIGIN takes. */
+#define ORIGIN_MAX ((9 + TD_MAX_CHAIN) * TD_VARINT_MAX)
+
+static size_t encode_origin_body(uint8_t *p, const struct td_origin *o)
+{
+    uint8_t *start = p;
+    uint64_t last = o->pc;
+
+    p = td_write_varint(p, o->kind);
+    if (!td_origin_is_known(o)) {
+        return (size_t)(p - start);
+    }
+    p = td_write_varint(p, o->cpu);
+    p = td_write_varint(p, o->machine);
+    p = td_write_varint(p, o->pc);
+    p = td_write_varint(p, o->sp);
+    p = td_write_zigzag(p, o->fp - o->sp);
+    p = td_write_varint(p, o->lr);
+    p = td_write_varint(p, o->stack_seq);
+    p = td_write_varint(p, o->n_chain);
+    for (uint32_t i = 0; i < o->n_chain; i++) {
+        p = td_write_zigzag(p, o->chain[i] - last);
+        last = o->chain[i];
+    }
+    return (size_t)(p - start);
+}
+
+static uint8_t *encode_origin(uint8_t *p, const struct td_origin *origin)
+{
+    uint8_t body[ORIGIN_MAX];
+    size_t n = encode_origin_body(body, origin);
+
+    p = td_write_varint(p, EXTENSION_ORIGIN);
+    return td_write_bytes(td_write_varint(p, n), body, n);
+}
+
+static void decode_origin(struct td_decoder *decoder, struct td_cursor *c, struct td_submit *s)
+{
+    struct td_origin *o = &decoder->origin;
+    uint64_t last;
+
+    memset(o, 0, sizeof(*o));
+    o->chain = decoder->chain;
+    s->origin = o;
+    o->kind = (enum td_origin_kind)td_read_varint32(c);
+    if (!td_origin_is_known(o)) {
+        return;
+    }
+    o->cpu = td_read_varint32(c);
+    o->machine = (enum td_machine)td_read_varint32(c);
+    o->pc = last = td_read_varint(c);
+    o->sp = td_read_varint(c);
+    o->fp = o->sp + td_read_zigzag(c);
+    o->lr = td_read_varint(c);
+    o->stack_seq = td_read_varint(c);
+    o->n_chain = td_read_varint32(c);
+    if (o->n_chain > TD_MAX_CHAIN) {
+        o->n_chain = 0;
+        c->bad = true;
+    }
+    for (uint32_t i = 0; i < o->n_chain; i++) {
+        last += td_read_zigzag(c);
+        decoder->chain[i] = last;
+    }
 }
 
 static uint8_t *encode_submit(struct td_delta *delta, uint8_t *p, const struct td_submit *s)
@@ -285,7 +357,7 @@ static uint8_t *encode_submit(struct td_delta *delta, uint8_t *p, const struct t
         }
         p = td_write_varint(p, n) + n;
     }
-    return p;
+    return s->origin ? encode_origin(p, s->origin) : p;
 }
 
 /* An element takes a byte at least: memory is bounded by the file. */
@@ -332,6 +404,7 @@ static void decode_submit(struct td_decoder *decoder, struct td_cursor *c, struc
     s->raw = raw;
     s->elements = NULL;
     s->n_elements = 0;
+    s->origin = NULL;
     record->encoded_elements = NULL;
     record->encoded_len = 0;
     if (what & SUBMIT_ELEMENTS) {
@@ -683,6 +756,29 @@ static void decode_lost(struct td_decoder *decoder, struct td_cursor *c, struct 
     l->reason = read_text(decoder, c);
 }
 
+/* ---- STACK ---- */
+
+static uint8_t *encode_stack(uint8_t *p, const struct td_stack *k)
+{
+    p = td_write_varint(p, k->device);
+    p = td_write_varint(p, k->addr);
+    p = td_write_varint(p, k->len);
+    return encode_raw(p, k->data, k->len, NULL);
+}
+
+static void decode_stack(struct td_decoder *decoder, struct td_cursor *c, struct td_stack *k)
+{
+    k->device = td_read_varint32(c);
+    k->addr = td_read_varint(c);
+    k->len = td_read_varint32(c);
+    if (k->len > TD_MAX_STACK) {
+        k->len = 0;
+        c->bad = true;
+    }
+    k->data = memset(decoder->stack, 0, k->len);
+    decode_raw(c, decoder->stack, k->len);
+}
+
 /* ---- Records ---- */
 
 size_t td_fields_bound(const struct td_source *source)
@@ -702,9 +798,11 @@ size_t td_fields_bound(const struct td_source *source)
     case TD_SUBMIT:
         bad = source->submit->raw_len > TD_MAX_RAW ||
               source->submit->n_elements > TD_MAX_ELEMENTS ||
-              (unsigned)source->submit->protocol > SUBMIT_PROTOCOL;
+              (unsigned)source->submit->protocol > SUBMIT_PROTOCOL ||
+              (source->submit->origin && source->submit->origin->n_chain > TD_MAX_CHAIN);
         bound += TD_MAX_RAW + TD_MAX_RAW / 8 + 1;
         bound += (size_t)source->submit->n_elements * TD_ELEMENT_MAX;
+        bound += source->submit->origin ? 2 * TD_VARINT_MAX + ORIGIN_MAX : 0;
         break;
     case TD_COMPLETE:
         bad = source->complete->sense_len > TD_MAX_SENSE ||
@@ -726,6 +824,10 @@ size_t td_fields_bound(const struct td_source *source)
         break;
     case TD_LOST:
         bound += text_bound(source->lost->reason, &bad);
+        break;
+    case TD_STACK:
+        bad = source->stack->len > TD_MAX_STACK;
+        bound += TD_MAX_STACK + TD_MAX_STACK / 8;
         break;
     case TD_DAMAGE:
     default:
@@ -759,6 +861,9 @@ size_t td_encode_fields(struct td_delta *delta, const struct td_source *source, 
         break;
     case TD_LOST:
         end = encode_lost(out, source->lost);
+        break;
+    case TD_STACK:
+        end = encode_stack(out, source->stack);
         break;
     case TD_DAMAGE:
         break;
@@ -828,6 +933,9 @@ static bool decode_fields(struct td_decoder *decoder, struct td_cursor *c, uint6
     case TD_LOST:
         decode_lost(decoder, c, &record->lost);
         break;
+    case TD_STACK:
+        decode_stack(decoder, c, &record->stack);
+        break;
     default:
         return false;
     }
@@ -843,19 +951,22 @@ static void decode_observed(struct td_cursor *c, struct td_record *record)
 }
 
 /* What follows the fields: (type, length, bytes); unknown types are skipped. */
-static void decode_extensions(struct td_cursor *c, struct td_record *record)
+static void decode_extensions(struct td_decoder *decoder, struct td_cursor *c,
+                              struct td_record *record)
 {
     while (c->p < c->end && !c->bad) {
         uint64_t type = td_read_varint(c);
         uint64_t len = td_read_varint(c);
         const uint8_t *bytes = td_read_bytes(c, len);
 
-        if (bytes && type == EXTENSION_OBSERVED && record->kind == TD_COMPLETE) {
-            struct td_cursor body = { bytes, bytes + len, false };
+        struct td_cursor body = { bytes, bytes ? bytes + len : NULL, false };
 
+        if (bytes && type == EXTENSION_OBSERVED && record->kind == TD_COMPLETE) {
             decode_observed(&body, record);
-            c->bad |= body.bad;
+        } else if (bytes && type == EXTENSION_ORIGIN && record->kind == TD_SUBMIT) {
+            decode_origin(decoder, &body, &record->submit);
         }
+        c->bad |= body.bad;
     }
 }
 
@@ -883,7 +994,7 @@ int td_decode_record(struct td_decoder *decoder, struct td_cursor *c, struct td_
     if (!known) {
         return body.bad ? -EINVAL : 0;
     }
-    decode_extensions(&body, record);
+    decode_extensions(decoder, &body, record);
     if (record->kind == TD_COMPLETE) {
         record->complete.submit_seq = *ref;
     } else if (record->kind == TD_EVENT && *has_ref) {

@@ -47,6 +47,7 @@ struct td_source {
         const struct td_event *event;
         const struct td_mark *mark;
         const struct td_lost *lost;
+        const struct td_stack *stack;
     };
 };
 
@@ -68,6 +69,9 @@ struct td_decoder {
     struct td_delta *delta; /* of the block being read */
     uint8_t long_raw[TD_MAX_RAW];
     struct td_metadata metadata[TD_MAX_METADATA];
+    struct td_origin origin;
+    uint64_t chain[TD_MAX_CHAIN];
+    uint8_t stack[TD_MAX_STACK];
     struct td_pair pairs[TD_MAX_PAIRS];
     char *text; /* as long as the longest record */
     size_t text_used;

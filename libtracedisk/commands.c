@@ -13,11 +13,23 @@ struct pending {
     struct pending *next_free;
     struct td_command command;
     uint8_t raw[TD_MAX_RAW];
+    struct td_origin origin;
+    uint64_t chain[TD_MAX_CHAIN];
+    uint8_t *stack; /* TD_MAX_STACK bytes, when stacks are kept */
     uint8_t *encoded; /* element list */
     size_t encoded_len, encoded_size;
 };
 
+/* The last STACKs of a device, the oldest replaced first. */
+struct kept_stack {
+    uint64_t seq, addr;
+    uint32_t len;
+    uint8_t data[TD_MAX_STACK];
+};
+
 struct device {
+    struct kept_stack *stacks[TD_STACKS];
+    unsigned next_stack;
     uint32_t id;
     uint32_t in_flight;
     bool introduced;
@@ -28,6 +40,7 @@ struct device {
 struct td_commands {
     struct td_reader *reader;
     bool skip_elements;
+    bool keep_stacks;
     struct pending **table; /* open addressing; table_size is a power of two */
     size_t table_size, n_pending;
     struct pending *free;
@@ -187,6 +200,75 @@ static struct pending *take(struct td_commands *c, uint64_t seq)
     return found;
 }
 
+/* ---- Origins ---- */
+
+static int keep_stack(struct td_commands *c)
+{
+    const struct td_stack *stack = &c->record.stack;
+    struct device *d = c->keep_stacks ? get_device(c, stack->device) : NULL;
+    struct kept_stack **place, *kept;
+
+    if (!c->keep_stacks) {
+        return 0;
+    }
+    if (!d) {
+        return -ENOMEM;
+    }
+    place = &d->stacks[d->next_stack++ % TD_STACKS];
+    kept = *place ? *place : malloc(sizeof(*kept));
+    if (!kept) {
+        return -ENOMEM;
+    }
+    kept->seq = c->record.seq;
+    kept->addr = stack->addr;
+    kept->len = stack->len;
+    memcpy(kept->data, stack->data, stack->len);
+    *place = kept;
+    return 0;
+}
+
+/* The origin's stack, copied: it may have to outlive the device's. */
+static int attach_stack(struct td_commands *c, struct pending *p, const struct device *d)
+{
+    const struct kept_stack *kept = NULL;
+
+    p->command.stack = (struct td_stack){ .device = d->id };
+    if (!c->keep_stacks || !p->origin.stack_seq) {
+        return 0;
+    }
+    for (unsigned i = 0; i < TD_STACKS && !kept; i++) {
+        if (d->stacks[i] && d->stacks[i]->seq == p->origin.stack_seq) {
+            kept = d->stacks[i];
+        }
+    }
+    if (!kept) {
+        return 0; /* lost with its block */
+    }
+    if (!p->stack && !(p->stack = malloc(TD_MAX_STACK))) {
+        return -ENOMEM;
+    }
+    memcpy(p->stack, kept->data, kept->len);
+    p->command.stack.addr = kept->addr;
+    p->command.stack.len = kept->len;
+    p->command.stack.data = p->stack;
+    return 0;
+}
+
+static int keep_origin(struct td_commands *c, struct pending *p, const struct device *d)
+{
+    const struct td_origin *origin = p->command.submit.origin;
+
+    if (!origin) {
+        p->command.stack.len = 0;
+        return 0;
+    }
+    p->origin = *origin;
+    memcpy(p->chain, origin->chain, origin->n_chain * sizeof(p->chain[0]));
+    p->origin.chain = p->chain;
+    p->command.submit.origin = &p->origin;
+    return attach_stack(c, p, d);
+}
+
 /* ---- Joining ---- */
 
 static int keep_elements(struct pending *p, const struct td_record *record)
@@ -232,6 +314,11 @@ static int submitted(struct td_commands *c)
     p->command.submit = record->submit;
     p->command.submit.raw = p->raw;
     memcpy(p->raw, record->submit.raw, record->submit.raw_len);
+    if (keep_origin(c, p, d) < 0) {
+        p->next_free = c->free;
+        c->free = p;
+        return -ENOMEM;
+    }
     p->command.in_flight = ++d->in_flight;
     insert(c, p);
     c->n_pending++;
@@ -383,6 +470,13 @@ int td_commands_next(struct td_commands *c, bool follow, struct td_item *item)
             }
             continue;
         }
+        if (c->record.kind == TD_STACK) {
+            ret = keep_stack(c);
+            if (ret < 0) {
+                return ret;
+            }
+            continue;
+        }
         if (c->record.kind == TD_DEVICE && introduce(c, &c->record.device) < 0) {
             return -ENOMEM;
         }
@@ -395,6 +489,11 @@ int td_commands_next(struct td_commands *c, bool follow, struct td_item *item)
 void td_commands_skip_elements(struct td_commands *c)
 {
     c->skip_elements = true;
+}
+
+void td_commands_keep_stacks(struct td_commands *c)
+{
+    c->keep_stacks = true;
 }
 
 int td_commands_open(struct td_reader *reader, struct td_commands **commands)
@@ -419,6 +518,7 @@ static void free_pending(struct pending *p)
 {
     if (p) {
         free(p->encoded);
+        free(p->stack);
         free(p);
     }
 }
@@ -443,6 +543,9 @@ void td_commands_close(struct td_commands *c)
     }
     for (size_t i = 0; i < c->n_devices; i++) {
         free(c->devices[i].texts);
+        for (unsigned k = 0; k < TD_STACKS; k++) {
+            free(c->devices[i].stacks[k]);
+        }
     }
     free(c->devices);
     free(c->elements);

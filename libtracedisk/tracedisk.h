@@ -8,7 +8,7 @@
  *   writer   one open trace being recorded. Any number of threads.
  *   stream   one producing thread's way into a writer: it owns one open block,
  *            so that no record takes a lock.
- *   record   HEADER, DEVICE, SUBMIT, COMPLETE, EVENT, MARK or LOST. Every
+ *   record   HEADER, DEVICE, SUBMIT, COMPLETE, EVENT, MARK, LOST or STACK. Every
  *            record has a sequence number, unique in the trace, that orders
  *            the records of all streams, and a time.
  *   reader   a trace being read, record by record, in sequence order.
@@ -38,7 +38,7 @@ extern "C" {
 #endif
 
 #define TD_FORMAT_MAJOR 1
-#define TD_FORMAT_MINOR 0
+#define TD_FORMAT_MINOR 1
 
 /* The file is pre-allocated and claimed in blocks of this size. */
 #define TD_BLOCK_SIZE 65536
@@ -53,6 +53,14 @@ extern "C" {
 #define TD_MAX_TEXT 4096 /* bytes of any one text, without its final 0 */
 #define TD_MAX_DATA 4096 /* bytes of an EVENT's data */
 #define TD_MAX_PAIRS 64  /* of one HEADER or DEVICE */
+#define TD_MAX_CHAIN 64  /* return addresses of one origin */
+#define TD_MAX_STACK 4096 /* bytes of one STACK */
+
+/*
+ * A STACK that a SUBMIT refers to is one of the last TD_STACKS of its device:
+ * a reader need not keep more.
+ */
+#define TD_STACKS 64
 
 /* ---- What records hold ------------------------------------------------- */
 
@@ -64,6 +72,7 @@ enum td_kind {
     TD_EVENT = 5,
     TD_MARK = 6,
     TD_LOST = 7,
+    TD_STACK = 9, /* since 1.1 */
     /* Never in a file: the reader's word for bytes it could not use. */
     TD_DAMAGE = 255,
 };
@@ -146,6 +155,49 @@ struct td_device {
     size_t n_pairs;
 };
 
+enum td_origin_kind {
+    TD_ORIGIN_DOORBELL = 1, /* the vCPU was writing the register that issued it */
+    TD_ORIGIN_UNSEEN = 2,   /* accepted elsewhere: in an iothread, a bottom half */
+    /* That, and a vCPU had written one of the HBA's registers before: it. */
+    TD_ORIGIN_INFERRED = 3,
+};
+
+/* ELF's e_machine: how the registers and the stack are to be read. */
+enum td_machine {
+    TD_MACHINE_386 = 3,
+    TD_MACHINE_X86_64 = 62,
+    TD_MACHINE_AARCH64 = 183,
+};
+
+/* Who asked: guest-virtual addresses. Since 1.1. */
+struct td_origin {
+    enum td_origin_kind kind; /* without td_origin_is_known() nothing else counts */
+    uint32_t cpu;
+    enum td_machine machine;
+    /* Under TCG it may lie a few bytes early: where a piece of code begins. */
+    uint64_t pc;
+    uint64_t sp;
+    uint64_t fp;        /* rbp, x29 */
+    uint64_t lr;        /* x30; 0 on x86 */
+    uint64_t stack_seq; /* the STACK with what lay at sp; 0: none */
+    /* Return addresses found by frame pointers, if the guest has any. */
+    const uint64_t *chain;
+    uint32_t n_chain; /* at most TD_MAX_CHAIN */
+};
+
+static inline bool td_origin_is_known(const struct td_origin *o)
+{
+    return o->kind == TD_ORIGIN_DOORBELL || o->kind == TD_ORIGIN_INFERRED;
+}
+
+/* The top of a guest's stack. Several SUBMITs may refer to one. Since 1.1. */
+struct td_stack {
+    uint32_t device;
+    uint64_t addr; /* guest-virtual, of the first byte */
+    const uint8_t *data;
+    uint32_t len; /* at most TD_MAX_STACK */
+};
+
 /* A command at the moment the device accepted it. */
 struct td_submit {
     uint32_t device;
@@ -156,6 +208,7 @@ struct td_submit {
     uint32_t raw_len;
     const struct td_element *elements; /* the whole list, as the guest gave it */
     uint32_t n_elements;
+    const struct td_origin *origin; /* NULL: not recorded */
 };
 
 enum td_status {
@@ -323,6 +376,7 @@ int td_put_complete(struct td_stream *s, uint64_t time_ns, const struct td_compl
 int td_put_event(struct td_stream *s, uint64_t time_ns, const struct td_event *e, uint64_t *seq);
 int td_put_mark(struct td_stream *s, uint64_t time_ns, const struct td_mark *m, uint64_t *seq);
 int td_put_lost(struct td_stream *s, uint64_t time_ns, const struct td_lost *l, uint64_t *seq);
+int td_put_stack(struct td_stream *s, uint64_t time_ns, const struct td_stack *k, uint64_t *seq);
 
 /* ---- Hashing ----------------------------------------------------------- */
 
@@ -390,6 +444,7 @@ struct td_record {
         struct td_event event;
         struct td_mark mark;
         struct td_lost lost;
+        struct td_stack stack;
         struct td_damage damage;
     };
     /* The encoded element list of a SUBMIT or COMPLETE. */
@@ -491,11 +546,13 @@ struct td_command {
     struct td_decoded decoded;
     /* Of the device, at the submission, this one included; 0: not known. */
     uint32_t in_flight;
+    /* With td_commands_keep_stacks(), if submit.origin has one; len 0: none. */
+    struct td_stack stack;
 };
 
 enum td_item_kind {
     TD_ITEM_COMMAND,
-    TD_ITEM_RECORD, /* header, device, event, mark, lost, damage */
+    TD_ITEM_RECORD, /* header, device, event, mark, lost, damage; no stack */
 };
 
 struct td_item {
@@ -512,6 +569,9 @@ void td_commands_close(struct td_commands *commands);
 
 /* Leave commands' elements NULL, n_elements being right: faster. */
 void td_commands_skip_elements(struct td_commands *commands);
+
+/* Give commands the stacks that their origins refer to. */
+void td_commands_keep_stacks(struct td_commands *commands);
 
 /*
  * The next command or other record: 1, 0 at the end, < 0 as td_reader_next().

@@ -465,6 +465,13 @@ int td_put_lost(struct td_stream *s, uint64_t time_ns, const struct td_lost *l, 
     return append(s, time_ns, &source, seq);
 }
 
+int td_put_stack(struct td_stream *s, uint64_t time_ns, const struct td_stack *k, uint64_t *seq)
+{
+    struct td_source source = { .kind = TD_STACK, .stack = k };
+
+    return append(s, time_ns, &source, seq);
+}
+
 /* ---- Writers and streams ---- */
 
 /* Says to readers that the trace may still grow; gone when the process is. */

@@ -10,6 +10,7 @@ gdb's own watchpoints see what the CPU does. These stop the guest where its
 tracedisk moves data to or from memory, before the guest can learn of it. All
 is asked of QEMU through "monitor" commands, so any gdb with Python will do.
 """
+import bisect
 import json
 import os
 import re
@@ -203,7 +204,7 @@ def hex_bytes(text, count):
     return " ".join(re.findall("..", shown)) + (" …" if len(text) > len(shown) else "")
 
 
-def describe(hit, count=SHOWN):
+def describe(device, hit, count=SHOWN):
     watch, virtual = find_watch(hit)
     lines = [f"DMA watch {watch.number}: {watch.text}" if watch else "DMA watch", ""]
     wrote = "wrote" if hit["direction"] == "write" else "read"
@@ -224,7 +225,89 @@ def describe(hit, count=SHOWN):
         old = hex_bytes(hit["old"], count) if "old" in hit else "<not known>"
         lines.append(f"Old value = {old}")
         lines.append(f"New value = {hex_bytes(hit['new'], count)}")
+    lines += describe_origin(hit, stack_of(device, hit))
     return "\n".join(lines)
+
+
+# ---- Who asked --------------------------------------------------------------
+
+def kernel_symbols():
+    """[(address, name, is code)…] of the file that is set as tracedisk-kallsyms."""
+    path = gdb.parameter("tracedisk-kallsyms")
+    if not path:
+        return []
+    if path not in kallsyms:
+        try:
+            with open(path, encoding="utf-8") as file:
+                words = [line.split() for line in file]
+        except OSError as error:
+            raise gdb.GdbError(f"{path}: {error.strerror}; see 'help set tracedisk-kallsyms'")
+        kallsyms[path] = sorted((int(w[0], 16), " ".join(w[2:]), w[1] in "tTwW")
+                                for w in words if len(w) > 2)
+    return kallsyms[path]
+
+
+kallsyms = {}  # by path
+
+
+def function_at(address):
+    """'name + offset (file:line)' of an address of code, or None."""
+    symbols = kernel_symbols()
+    at = bisect.bisect_right(symbols, (address, "\x7f")) - 1
+    if at >= 0:
+        start, name, code = symbols[at]
+        if not code or address - start >= 0x10000:
+            return None
+        return f"{name} + {address - start}" if address > start else name
+    found = re.match(r"(.*) in section \.(?:\S*text|\S*plt|boot)",
+                     gdb.execute(f"info symbol {address:#x}", to_string=True))
+    if not found:
+        return None
+    line = gdb.find_pc_line(address)
+    where = f" ({os.path.basename(line.symtab.filename)}:{line.line})" if line.symtab else ""
+    return found[1] + where
+
+
+def words_of_code(stack, word):
+    """Words on a stack that are addresses behind a function's beginning."""
+    data = bytes.fromhex(stack)
+    for at in range(0, len(data) - word + 1, word):
+        address = int.from_bytes(data[at:at + word], "little")
+        name = address and function_at(address - 1)
+        if name and " + " in (function_at(address) or ""):
+            yield address, name
+
+
+def describe_origin(hit, stack):
+    """The lines that tell who issued the command, as far as it is known."""
+    origin = hit.get("origin")
+    if not origin:
+        return []
+    if origin["kind"] == "unseen":
+        return ["", "Issued out of sight: not by a CPU's register access"]
+    who = f"CPU {origin['cpu']}"
+    if origin["kind"] == "inferred":
+        who += ", the last to write to the HBA"
+    lines = ["", f"Issued by {who}, at {origin['pc']:#x} {function_at(origin['pc']) or '??'}"]
+    chain = [(address, function_at(address - 1)) for address in origin["chain"]]
+    framed = chain and all(name for _, name in chain)
+    guesses = stack or ""
+    if framed:
+        # A function without a frame of its own: who called it is below the first frame.
+        guesses = guesses[:2 * (origin["fp"] - origin["sp"])]
+    elif stack:
+        lines.append("  a guess: what on its stack is an address of code")
+    lines += [f"  from? {address:#x} {name}"
+              for address, name in words_of_code(guesses, 4 if origin["machine"] == 3 else 8)]
+    if framed or not stack:
+        lines += [f"  from {address:#x} {name or '??'}" for address, name in chain]
+    return lines
+
+
+def stack_of(device, hit):
+    """The stack that only the last hit is told with."""
+    last = qom_get(device, "last-watch-hit") if "origin" in hit else {}
+    return last.get("stack") if last.get("number") == hit["number"] else None
 
 
 def new_hits():
@@ -232,7 +315,7 @@ def new_hits():
     found = []
     for device in sorted({d for w in watches.values() for d in w.devices}):
         hits = qom_get(device, "watch-hits")
-        found += [h for h in hits if h["number"] > last_seen.get(device, 0)]
+        found += [(device, h) for h in hits if h["number"] > last_seen.get(device, 0)]
         if hits:
             last_seen[device] = hits[-1]["number"]
     return found
@@ -242,11 +325,11 @@ def on_stop(event):
     if not watches:
         return
     try:
-        for hit in new_hits():
+        for device, hit in new_hits():
             watch, _ = find_watch(hit)
             if watch:
                 watch.hits += 1
-            print("\n" + describe(hit))
+            print("\n" + describe(device, hit))
     except (gdb.error, gdb.GdbError) as error:
         print(f"DMA watches: {error}")
 
@@ -349,11 +432,12 @@ class DmaLast(Command):
     name = "dma-last"
 
     def invoke(self, text, from_tty):
-        hits = [hit for hit in (qom_get(d, "last-watch-hit") for d in devices()) if hit]
+        hits = [(device, qom_get(device, "last-watch-hit")) for device in devices()]
+        hits = [(device, hit) for device, hit in hits if hit]
         if not hits:
             print("No DMA watch was hit yet.")
-        for hit in hits:
-            print(describe(hit, 64))
+        for device, hit in hits:
+            print(describe(device, hit, 64))
 
 
 class DmaHistory(Command):
@@ -462,6 +546,8 @@ for command in (DmaWatch, DmaUnwatch, InfoDmaWatch, DmaLast, DmaHistory):
 Path("tracedisk-device", "", "the QOM path of the disk that DMA watches are for; empty: all disks")
 Path("tracedisk-trace", "", "the trace that dma-history reads; empty: where QEMU writes it")
 Path("tracedisk-command", built_command(), "the command tracedisk, which dma-history runs")
+Path("tracedisk-kallsyms", "", "a copy of the guest's /proc/kallsyms, for who issued a command; "
+     "empty: gdb's own symbols")
 gdb.events.stop.connect(on_stop)
 gdb.events.exited.connect(forget)
 gdb.events.connection_removed.connect(forget)

@@ -7,6 +7,7 @@
 #include "filter.h"
 #include "input.h"
 #include "options.h"
+#include "origin.h"
 #include "output.h"
 #include "record-json.h"
 #include "record-text.h"
@@ -17,6 +18,7 @@
 struct dump {
     struct filter filter;
     struct text_options text;
+    struct origin_options origin;
     struct json *json; /* NULL: text */
     bool titled;       /* the header line or the column titles were printed */
     uint64_t left;     /* items still to be printed */
@@ -54,14 +56,20 @@ static void print_titles(struct dump *dump, const struct td_item *item)
     dump->titled = true;
 }
 
+static void print_command(struct dump *dump, const struct input *in, const struct td_command *c)
+{
+    command_print_text(&dump->text, in, c);
+    origin_print_text(&dump->origin, c, ELEMENT_INDENT);
+}
+
 static void print_item(struct dump *dump, const struct input *in, const struct td_item *item)
 {
     print_titles(dump, item);
     if (item->kind == TD_ITEM_COMMAND) {
         if (dump->json)
-            command_print_json(dump->json, in, item->command, dump->text.pages);
+            command_print_json(dump->json, in, item->command, dump->text.pages, &dump->origin);
         else
-            command_print_text(&dump->text, in, item->command);
+            print_command(dump, in, item->command);
     } else if (dump->json) {
         record_print_json(dump->json, in, item->record);
     } else {
@@ -110,6 +118,7 @@ static int dump_trace(struct dump *dump, const char *path, bool want_follow)
 
     if (!input_open(&in, path))
         return EXIT_TROUBLE;
+    in.keep_stacks = dump->origin.symbols;
     output_open();
     if (want_follow)
         follow(dump, &in);
@@ -133,6 +142,7 @@ int dump_main(int argc, char **argv)
           "go on as the trace grows, until interrupted", NULL },
         { "limit", 'n', 0, G_OPTION_ARG_INT64, &limit, "print N commands and events at most",
           "N" },
+        ORIGIN_OPTION_ENTRIES(&dump.origin),
         G_OPTION_ENTRY_NULL,
     };
     const struct command_line line = {
@@ -148,13 +158,14 @@ int dump_main(int argc, char **argv)
     int status = EXIT_TROUBLE;
 
     filter_init(&dump.filter);
-    if (command_line_parse(&line, &argc, &argv)) {
+    if (command_line_parse(&line, &argc, &argv) && origin_options_open(&dump.origin)) {
         dump.text = (struct text_options){ .elements = elements, .pages = pages };
         dump.left = limit < 0 ? UINT64_MAX : (uint64_t)limit;
         dump.json = as_json ? json_new(false) : NULL;
         status = dump_trace(&dump, argv[1], want_follow);
         json_free(dump.json);
     }
+    origin_options_close(&dump.origin);
     filter_clear(&dump.filter);
     return status;
 }

@@ -134,6 +134,8 @@ bool input_next_item(struct input *in, bool follow, struct td_item *item)
             note_failure(in, g_strerror(-ret));
             return false;
         }
+        if (in->keep_stacks)
+            td_commands_keep_stacks(in->commands);
     }
     if (!after_step(in, td_commands_next(in->commands, follow, item)))
         return false;

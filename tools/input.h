@@ -15,6 +15,7 @@ struct input {
     const char *path;
     struct td_reader *reader;
     struct td_commands *commands; /* opened by the first input_next_item() */
+    bool keep_stacks;             /* give commands their stacks; set before */
     bool failed;                  /* reading ended early */
     uint64_t damaged_places, damaged_bytes;
     uint64_t lost_records;

@@ -135,7 +135,7 @@ static void print_flags(struct json *j, const struct td_command *c)
 }
 
 void command_print_json(struct json *j, const struct input *in, const struct td_command *c,
-                        bool pages)
+                        bool pages, const struct origin_options *origin)
 {
     const struct td_complete *complete = &c->complete;
     bool pending = complete->status == TD_PENDING;
@@ -173,6 +173,8 @@ void command_print_json(struct json *j, const struct input *in, const struct td_
         print_error(j, c);
     if (!pending)
         print_metadata(j, complete);
+    if (origin)
+        origin_print_json(j, origin, c);
     json_end_object(j);
     json_end_document(j);
 }

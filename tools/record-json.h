@@ -5,10 +5,11 @@
 
 #include "input.h"
 #include "json.h"
+#include "origin.h"
 
-/* pages: also the pages that the elements touch. */
+/* pages: also the pages that the elements touch. origin: NULL: leave it out. */
 void command_print_json(struct json *j, const struct input *in, const struct td_command *c,
-                        bool pages);
+                        bool pages, const struct origin_options *origin);
 
 void record_print_json(struct json *j, const struct input *in, const struct td_record *record);
 

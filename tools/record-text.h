@@ -5,6 +5,9 @@
 
 #include "input.h"
 
+/* Where the lines below a command's begin. */
+#define ELEMENT_INDENT 34
+
 struct text_options {
     bool elements; /* a line more for every element and FIS, and the whole hash */
     bool pages;    /* a line more for every page of every element */

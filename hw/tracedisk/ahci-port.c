@@ -344,6 +344,26 @@ static void check_idle(AhciPort *p, uint32_t running, const char *what)
     }
 }
 
+/* Who rings for these slots, which may have to wait before they are issued. */
+static void note_origins(AhciPort *p, uint32_t slots)
+{
+    TdTransfer *first = NULL;
+
+    if (likely(!p->ata.disk.origins)) {
+        return;
+    }
+    for (slots &= ~p->running; slots; slots &= slots - 1) {
+        TdTransfer *t = &p->slot[ctz32(slots)].command.transfer;
+
+        if (first) {
+            td_transfer_same_origin(t, first);
+        } else {
+            td_transfer_note_origin(t);
+            first = t;
+        }
+    }
+}
+
 void ahci_port_write(AhciPort *p, hwaddr offset, uint32_t value)
 {
     switch (offset) {
@@ -400,6 +420,7 @@ void ahci_port_write(AhciPort *p, hwaddr offset, uint32_t value)
                                         "slots 0x%08" PRIx32 " issued again "
                                         "while in flight", again);
             }
+            note_origins(p, value & ~p->ci);
             p->ci |= value;
             ahci_port_issue(p);
         }
@@ -421,6 +442,9 @@ void ahci_port_post_load(AhciPort *p)
     /* Commands that were stopped by an I/O error start over from memory. */
     p->restart = p->running;
     p->running = 0;
+    for (unsigned i = 0; i < AHCI_SLOTS; i++) {
+        td_transfer_forget_origin(&p->slot[i].command.transfer);
+    }
     if (p->present) {
         td_recorder_port_event(ahci_port_recorder(p), TD_EVENT_LOADVM,
                                p->number, "state loaded");

@@ -11,6 +11,7 @@
 #include "qemu/osdep.h"
 #include "compat.h"
 #include "ahci.h"
+#include "host-address.h"
 
 #define BAR_SIZE        0x2000      /* 32 ports end at 0x1100 */
 #define MSI_OFFSET      0x80
@@ -394,6 +395,7 @@ static TD_PROPERTIES tracedisk_ahci_properties[] = {
     DEFINE_PROP_STRING("trace", TdAhci, options.trace),
     DEFINE_PROP_STRING("hash", TdAhci, options.hash),
     DEFINE_PROP_STRING("overflow", TdAhci, options.overflow),
+    DEFINE_PROP_BOOL("origin", TdAhci, options.origin, false),
     DEFINE_PROP_BOOL("registers", TdAhci, registers, false),
     DEFINE_PROP_BOOL("strict", TdAhci, strict, false),
     TD_PROPERTIES_END
@@ -408,6 +410,7 @@ static void tracedisk_ahci_instance_init(Object *obj)
     td_recorder_add_properties(obj, &s->recorder);
     td_watches_add_properties(obj, s->watches);
     td_faults_add_property(obj, s->faults);
+    td_host_address_add_property(obj);
     device_add_bootindex_property(obj, &s->conf.bootindex, "bootindex",
                                   "/drive@0/disk@0", DEVICE(obj));
 }

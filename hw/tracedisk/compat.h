@@ -26,6 +26,7 @@
 #include "block/block.h"
 #include "hw/block/block.h"
 #include "hw/boards.h"
+#include "hw/core/cpu.h"
 #include "hw/pci/pci.h"
 #include "hw/pci/pci_bus.h"
 #include "hw/pci/msi.h"
@@ -38,21 +39,27 @@
 #if __has_include("system/block-backend.h")
 #include "system/block-backend.h"
 #include "system/dma.h"
+#include "system/hw_accel.h"
 #include "system/runstate.h"
 #include "system/system.h"
 #else
 #include "sysemu/block-backend.h"
 #include "sysemu/dma.h"
+#include "sysemu/hw_accel.h"
 #include "sysemu/runstate.h"
 #include "sysemu/sysemu.h"
 #endif
 #if __has_include("qobject/qdict.h")
+#include "qobject/qbool.h"
 #include "qobject/qdict.h"
 #include "qobject/qlist.h"
+#include "qobject/qnum.h"
 #include "qobject/qstring.h"
 #else
+#include "qapi/qmp/qbool.h"
 #include "qapi/qmp/qdict.h"
 #include "qapi/qmp/qlist.h"
+#include "qapi/qmp/qnum.h"
 #include "qapi/qmp/qstring.h"
 #endif
 

@@ -169,6 +169,10 @@ int coroutine_fn td_transfer_co_watch(TdTransfer *t, const char *command)
         return 0;
     }
     hit.seq = t->seq;
+    hit.origins = t->origin ? t->disk->origins : NULL;
+    if (t->origin) {
+        hit.origin = *t->origin;
+    }
     hit.n_bytes = MIN(hit.access.len, TD_WATCH_BYTES);
     if (hit.access.element >= 0) {
         read_guest(t, &hit, hit.new);

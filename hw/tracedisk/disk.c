@@ -21,9 +21,11 @@ void td_transfer_destroy(TdTransfer *t)
 {
     g_free(t->elements);
     g_free(t->iov);
+    g_free(t->origin);
     td_hasher_free(t->hasher);
     t->elements = NULL;
     t->iov = NULL;
+    t->origin = NULL;
     t->hasher = NULL;
     t->capacity = t->iov_capacity = 0;
 }
@@ -238,6 +240,37 @@ void td_disk_cancel_all(TdDisk *disk)
     blk_drain(disk->blk);
 }
 
+/* ---- Who asked --------------------------------------------------------- */
+
+void td_transfer_note_origin(TdTransfer *t)
+{
+    if (likely(!t->disk->origins)) {
+        return;
+    }
+    if (!t->origin) {
+        t->origin = g_new0(TdOrigin, 1);
+    }
+    td_origin_note(t->disk->origins, t->origin);
+}
+
+void td_transfer_same_origin(TdTransfer *t, const TdTransfer *same)
+{
+    if (likely(!same->origin)) {
+        return;
+    }
+    if (!t->origin) {
+        t->origin = g_new0(TdOrigin, 1);
+    }
+    *t->origin = *same->origin;
+}
+
+void td_transfer_forget_origin(TdTransfer *t)
+{
+    if (t->origin) {
+        t->origin->told = (struct td_origin) { .kind = TD_ORIGIN_UNSEEN };
+    }
+}
+
 /* ---- Recording --------------------------------------------------------- */
 
 void td_transfer_begin(TdTransfer *t, struct td_submit *submit)
@@ -246,6 +279,7 @@ void td_transfer_begin(TdTransfer *t, struct td_submit *submit)
 
     submit->elements = t->elements;
     submit->n_elements = t->n_elements;
+    submit->origin = t->origin ? td_origin_told(t->origin) : NULL;
     t->seq = td_recorder_submit(disk->recorder, submit);
     t->active = true;
     QEMU_LOCK_GUARD(&disk->lock);
@@ -340,6 +374,9 @@ bool td_disk_realize(TdDisk *disk, BlockConf *conf, DeviceState *dev,
         disk->blk = NULL;
         return false;
     }
+    if (options->origin) {
+        disk->origins = td_origins_new(disk->recorder);
+    }
     blk_set_dev_ops(disk->blk, &disk_block_ops, disk);
     /* We hold requests back ourselves, so none is stuck below a reset. */
     blk_set_disable_request_queuing(disk->blk, true);
@@ -356,6 +393,8 @@ void td_disk_unrealize(TdDisk *disk)
     td_disk_cancel_all(disk);
     qemu_del_vm_change_state_handler(disk->vmstate);
     blk_set_dev_ops(disk->blk, NULL, NULL);
+    td_origins_free(disk->origins);
+    disk->origins = NULL;
     td_recorder_free(disk->recorder);
     disk->recorder = NULL;
     disk->blk = NULL;

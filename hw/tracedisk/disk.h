@@ -17,6 +17,7 @@
 #ifndef HW_TRACEDISK_DISK_H
 #define HW_TRACEDISK_DISK_H
 
+#include "origin.h"
 #include "recorder.h"
 #include "watch.h"
 #include "faults.h"
@@ -28,6 +29,7 @@ typedef struct TdDisk {
     TdRecorder *recorder;
     TdWatches *watches;         /* the front end's, set before realize */
     TdFaults *faults;           /* likewise */
+    TdOrigins *origins;         /* NULL: origin=off */
     enum td_hash_kind hash;
     uint32_t block_size;        /* logical, bytes */
     uint64_t blocks;            /* capacity, logical blocks */
@@ -63,6 +65,7 @@ struct TdTransfer {
     uint32_t capacity;
     uint64_t list_bytes;
 
+    TdOrigin *origin;           /* NULL: origin=off, or not noted */
     uint64_t seq;               /* 0: not recorded */
     bool active;                /* between begin and release */
     bool in_flight;             /* a drain waits for it */
@@ -95,6 +98,7 @@ typedef struct TdDiskOptions {
     char *trace;                /* NULL: "<drive id>.tdt"; "none": no file */
     char *hash;                 /* NULL: xxh3 */
     char *overflow;             /* NULL: block */
+    bool origin;
 } TdDiskOptions;
 
 bool td_disk_realize(TdDisk *disk, BlockConf *conf, DeviceState *dev,
@@ -123,6 +127,15 @@ void td_transfer_reset(TdTransfer *t);
 /* Start over with the same list: the command is tried again. */
 void td_transfer_restart(TdTransfer *t);
 void td_transfer_add_element(TdTransfer *t, uint64_t addr, uint32_t len);
+
+/*
+ * At the doorbell of a command that comes: note who rings, or take over what
+ * was noted for @same. Without origin=on they do nothing.
+ */
+void td_transfer_note_origin(TdTransfer *t);
+void td_transfer_same_origin(TdTransfer *t, const TdTransfer *same);
+/* It came from elsewhere: a migration. */
+void td_transfer_forget_origin(TdTransfer *t);
 
 /* Record the submission. @submit's elements are filled in here. */
 void td_transfer_begin(TdTransfer *t, struct td_submit *submit);

@@ -31,6 +31,7 @@ static const TypeSizes expected_types[] = {
     { TYPE_SCSI_DEVICE, sizeof(SCSIDeviceClass), sizeof(SCSIDevice) },
     { TYPE_MEMORY_REGION, sizeof(MemoryRegionClass), sizeof(MemoryRegion) },
     { TYPE_MACHINE, sizeof(MachineClass), sizeof(MachineState) },
+    { TYPE_CPU, sizeof(CPUClass), sizeof(CPUState) },
 };
 
 /*

@@ -187,6 +187,22 @@ uint64_t td_recorder_submit(TdRecorder *r, struct td_submit *submit)
     return seq;
 }
 
+uint64_t td_recorder_stack(TdRecorder *r, struct td_stack *stack)
+{
+    struct td_stream *s;
+    uint64_t seq = 0;
+
+    if (!r->recording || !r->file) {
+        return 0;
+    }
+    stack->device = r->device;
+    s = begin_put(r);
+    if (!s || !account_put(r, td_put_stack(s, now_ns(), stack, &seq))) {
+        seq = 0;
+    }
+    return seq;
+}
+
 void td_recorder_complete(TdRecorder *r, struct td_complete *complete)
 {
     struct td_stream *s;

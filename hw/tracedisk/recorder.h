@@ -45,6 +45,8 @@ void td_recorder_free(TdRecorder *r);
  * not recorded (recording is off, no file, or lost).
  */
 uint64_t td_recorder_submit(TdRecorder *r, struct td_submit *submit);
+/* Record a stack; returns its sequence number, or 0 as above. */
+uint64_t td_recorder_stack(TdRecorder *r, struct td_stack *stack);
 /* Not recorded when @complete->submit_seq is 0. */
 void td_recorder_complete(TdRecorder *r, struct td_complete *complete);
 void td_recorder_event(TdRecorder *r, struct td_event *event);

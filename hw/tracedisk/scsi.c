@@ -11,6 +11,7 @@
 #include "qemu/osdep.h"
 #include "compat.h"
 #include "scsi.h"
+#include "host-address.h"
 #include "migration/qemu-file-types.h"
 
 /* ---- Unit attention ---------------------------------------------------- */
@@ -429,6 +430,7 @@ static void begin(ScsiRequest *c)
     t->retried_by_caller = req->sg || req->cmd.mode == SCSI_XFER_NONE;
     td_decode(TD_SCSI, req->cmd.buf, req->cmd.len, &c->decoded);
     c->info = scsi_command_find(req->cmd.buf);
+    td_transfer_note_origin(t);
     td_transfer_begin(t, &submit);
 }
 
@@ -807,6 +809,7 @@ static TD_PROPERTIES tracedisk_scsi_properties[] = {
     DEFINE_PROP_STRING("trace", TdScsi, options.trace),
     DEFINE_PROP_STRING("hash", TdScsi, options.hash),
     DEFINE_PROP_STRING("overflow", TdScsi, options.overflow),
+    DEFINE_PROP_BOOL("origin", TdScsi, options.origin, false),
     TD_PROPERTIES_END
 };
 
@@ -819,6 +822,7 @@ static void tracedisk_scsi_instance_init(Object *obj)
     td_recorder_add_properties(obj, &s->disk.recorder);
     td_watches_add_properties(obj, s->disk.watches);
     td_faults_add_property(obj, s->disk.faults);
+    td_host_address_add_property(obj);
 }
 
 static void tracedisk_scsi_instance_finalize(Object *obj)

@@ -223,6 +223,24 @@ static bool build_ahci(TraceDisk *s, Error **errp)
            realize_on(s->disk, find_bus(s->disk, errp), errp);
 }
 
+/*
+ * Who rings a virtio doorbell can be seen where the write itself does the
+ * work, not where it wakes another thread up.
+ */
+static void set_for_origin(TraceDisk *s)
+{
+    QObject *origin = qdict_get(s->pending, "origin");
+    QString *word = qobject_to(QString, origin);
+    QBool *flag = qobject_to(QBool, origin);
+    bool on = flag ? qbool_get_bool(flag) :
+              word && !strcmp(qstring_get_str(word), "on");
+
+    if (on && !qdict_haskey(s->pending, "ioeventfd") &&
+        object_property_find(OBJECT(s->hba), "ioeventfd")) {
+        qdict_put_str(s->pending, "ioeventfd", "off");
+    }
+}
+
 static bool build_scsi(TraceDisk *s, Error **errp)
 {
     const char *type = s->hba_type ?: DEFAULT_HBA;
@@ -237,6 +255,7 @@ static bool build_scsi(TraceDisk *s, Error **errp)
     }
     s->hba = add_child(s, "hba-device", type);
     s->disk = add_child(s, "frontend-device", SCSI_TYPE);
+    set_for_origin(s);
     return set_all_pending(s, errp) &&
            realize_on(s->hba, find_bus(s->hba, errp), errp) &&
            realize_on(s->disk, scsi_bus_of(s->hba, errp), errp);

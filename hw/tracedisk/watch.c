@@ -368,7 +368,8 @@ static void put_hex(QDict *dict, const char *name, const uint8_t *bytes,
     qdict_put_str(dict, name, hex->str);
 }
 
-static QDict *hit_to_dict(const TdWatchHit *hit)
+/* With its stack, an origin takes 8 KiB more. */
+static QDict *hit_to_dict(const TdWatchHit *hit, bool stack)
 {
     const TdAccess *access = &hit->access;
     QDict *dict = qdict_new();
@@ -394,6 +395,15 @@ static QDict *hit_to_dict(const TdWatchHit *hit)
         put_hex(dict, "old", hit->old, hit->n_bytes);
     }
     put_hex(dict, "new", hit->new, hit->n_bytes);
+    if (hit->origins) {
+        g_autofree char *bytes = NULL;
+
+        td_origin_add_to(&hit->origin, dict);
+        bytes = stack ? td_origins_stack(hit->origins, &hit->origin) : NULL;
+        if (bytes) {
+            qdict_put_str(dict, "stack", bytes);
+        }
+    }
     return dict;
 }
 
@@ -404,7 +414,7 @@ static void prop_last_hit(Object *obj, Visitor *v, const char *name,
     QObject *value;
 
     WITH_QEMU_LOCK_GUARD(&w->lock) {
-        value = QOBJECT(hit_to_dict(&w->hits[w->n_hits % TD_WATCH_HITS]));
+        value = QOBJECT(hit_to_dict(&w->hits[w->n_hits % TD_WATCH_HITS], true));
     }
     visit_type_any(v, name, &value, errp);
     qobject_unref(value);
@@ -422,7 +432,7 @@ static void prop_hits(Object *obj, Visitor *v, const char *name, void *opaque,
         uint64_t kept = MIN(w->n_hits, TD_WATCH_HITS);
 
         for (uint64_t i = w->n_hits - kept + 1; i <= w->n_hits; i++) {
-            qlist_append(list, hit_to_dict(&w->hits[i % TD_WATCH_HITS]));
+            qlist_append(list, hit_to_dict(&w->hits[i % TD_WATCH_HITS], false));
         }
     }
     visit_type_any(v, name, &value, errp);

@@ -9,7 +9,7 @@
 #ifndef HW_TRACEDISK_WATCH_H
 #define HW_TRACEDISK_WATCH_H
 
-#include "libtracedisk/tracedisk.h"
+#include "origin.h"
 
 typedef struct TdWatches TdWatches;
 
@@ -39,6 +39,8 @@ typedef struct TdWatchHit {
     uint64_t offset;            /* of access.addr in its element */
     int32_t earlier_element;    /* of the same command and bytes; -1: none */
     uint64_t seq;               /* the command's, in the trace */
+    const TdOrigins *origins;   /* NULL: origin=off */
+    TdOrigin origin;            /* with origins: who issued the command */
     char command[48];
     uint32_t n_bytes;           /* of old and new */
     bool old_known;

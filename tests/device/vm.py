@@ -75,8 +75,8 @@ class Bench:
         equal(status, 1, f"QEMU's exit status ({vm.printed()})")
         return vm.printed()
 
-    def trace(self, name="d0.tdt"):
-        return Trace(self.tool, self.folder / name)
+    def trace(self, name="d0.tdt", *options):
+        return Trace(self.tool, self.folder / name, *options)
 
 
 class Vm:
@@ -186,9 +186,9 @@ class Vm:
 class Trace:
     """What `tracedisk dump --json` prints, sorted by type."""
 
-    def __init__(self, tool, path):
+    def __init__(self, tool, path, *options):
         self.path = path
-        done = subprocess.run([tool, "dump", "--json", path], capture_output=True, text=True,
+        done = subprocess.run([tool, "dump", "--json", *options, path], capture_output=True, text=True,
                               check=False)
         # 1: something is missing; the tests look for themselves what.
         true(done.returncode in (0, 1), f"tracedisk dump ({done.stderr.strip()})")

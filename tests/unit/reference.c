@@ -91,6 +91,21 @@ static void print_elements(const struct td_record *record, uint32_t n)
     }
 }
 
+static void print_origin(const struct td_origin *o)
+{
+    print_number(o->kind);
+    print_number(o->cpu);
+    print_number(o->machine);
+    print_number(o->pc);
+    print_number(o->sp);
+    print_number(o->fp);
+    print_number(o->lr);
+    print_number(o->stack_seq);
+    for (uint32_t i = 0; i < o->n_chain; i++) {
+        print_number(o->chain[i]);
+    }
+}
+
 static void print_submit(const struct td_record *record)
 {
     const struct td_submit *s = &record->submit;
@@ -101,6 +116,9 @@ static void print_submit(const struct td_record *record)
     print_number(s->tag);
     print_bytes(s->raw, s->raw_len);
     print_elements(record, s->n_elements);
+    if (s->origin) {
+        print_origin(s->origin);
+    }
 }
 
 static void print_digest(const struct td_digest *digest)
@@ -177,6 +195,11 @@ static void print_record(const struct td_record *record)
     case TD_LOST:
         print_number(record->lost.records);
         print_text(record->lost.reason);
+        break;
+    case TD_STACK:
+        print_number(record->stack.device);
+        print_number(record->stack.addr);
+        print_bytes(record->stack.data, record->stack.len);
         break;
     case TD_DAMAGE:
         break;

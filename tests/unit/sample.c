@@ -113,6 +113,32 @@ static void make_device(GRand *rand, struct td_device *d)
     d->pairs = random_pairs(rand, &d->n_pairs);
 }
 
+/* Often none; the chain belongs to it. */
+static struct td_origin *random_origin(GRand *rand)
+{
+    struct td_origin *o = g_new0(struct td_origin, 1);
+    uint64_t *chain;
+
+    o->kind = (enum td_origin_kind)g_rand_int_range(rand, 1, 5);
+    if (!td_origin_is_known(o)) {
+        return o;
+    }
+    o->cpu = (uint32_t)random_number(rand, 32);
+    o->machine = coin(rand) ? TD_MACHINE_X86_64 : (enum td_machine)random_number(rand, 32);
+    o->pc = random_number(rand, 64);
+    o->sp = random_number(rand, 64);
+    o->fp = random_number(rand, 64);
+    o->lr = random_number(rand, 64);
+    o->stack_seq = random_number(rand, 64);
+    o->n_chain = (uint32_t)g_rand_int_range(rand, 0, TD_MAX_CHAIN + 1);
+    chain = g_new(uint64_t, o->n_chain + 1);
+    for (uint32_t i = 0; i < o->n_chain; i++) {
+        chain[i] = coin(rand) ? o->pc + random_number(rand, 12) : random_number(rand, 64);
+    }
+    o->chain = chain;
+    return o;
+}
+
 static void make_submit(GRand *rand, struct td_submit *s)
 {
     static const uint32_t lengths[] = { 6, 10, 12, 16, 20, 32, 33, TD_MAX_RAW };
@@ -125,6 +151,7 @@ static void make_submit(GRand *rand, struct td_submit *s)
     s->raw = random_bytes(rand, s->raw_len);
     s->n_elements = (uint32_t)random_number(rand, g_rand_int_range(rand, 0, 20) ? 5 : 10);
     s->elements = random_elements(rand, s->n_elements);
+    s->origin = coin(rand) ? random_origin(rand) : NULL;
 }
 
 static void make_complete(GRand *rand, struct td_complete *c, uint64_t last_seq)
@@ -220,6 +247,12 @@ struct sample *sample_new(GRand *rand, enum td_kind kind, uint64_t last_seq)
         s->lost.records = random_number(rand, 64);
         s->lost.reason = random_text(rand);
         break;
+    case TD_STACK:
+        s->stack.device = (uint32_t)random_number(rand, 32);
+        s->stack.addr = random_number(rand, 64);
+        s->stack.len = (uint32_t)random_number(rand, 12);
+        s->stack.data = random_bytes(rand, s->stack.len);
+        break;
     case TD_DAMAGE:
         g_assert_not_reached();
     }
@@ -229,8 +262,11 @@ struct sample *sample_new(GRand *rand, enum td_kind kind, uint64_t last_seq)
 
 struct sample *sample_any(GRand *rand, uint64_t last_seq)
 {
-    return sample_new(rand, (enum td_kind)g_rand_int_range(rand, TD_HEADER, TD_LOST + 1),
-                      last_seq);
+    static const enum td_kind kinds[] = {
+        TD_HEADER, TD_DEVICE, TD_SUBMIT, TD_COMPLETE, TD_EVENT, TD_MARK, TD_LOST, TD_STACK,
+    };
+
+    return sample_new(rand, kinds[g_rand_int_range(rand, 0, G_N_ELEMENTS(kinds))], last_seq);
 }
 
 struct sample *sample_list(GRand *rand, uint32_t n)
@@ -268,6 +304,10 @@ void sample_free(void *sample)
     case TD_SUBMIT:
         g_free((void *)s->submit.raw);
         g_free((void *)s->submit.elements);
+        if (s->submit.origin) {
+            g_free((void *)s->submit.origin->chain);
+            g_free((void *)s->submit.origin);
+        }
         break;
     case TD_COMPLETE:
         g_free((void *)s->complete.sense);
@@ -283,6 +323,9 @@ void sample_free(void *sample)
         break;
     case TD_LOST:
         g_free((void *)s->lost.reason);
+        break;
+    case TD_STACK:
+        g_free((void *)s->stack.data);
         break;
     case TD_DAMAGE:
         g_assert_not_reached();
@@ -307,6 +350,8 @@ int sample_put(struct sample *s, struct td_stream *stream)
         return td_put_mark(stream, s->time_ns, &s->mark, &s->seq);
     case TD_LOST:
         return td_put_lost(stream, s->time_ns, &s->lost, &s->seq);
+    case TD_STACK:
+        return td_put_stack(stream, s->time_ns, &s->stack, &s->seq);
     case TD_DAMAGE:
         break;
     }
@@ -349,6 +394,21 @@ static void check_elements(const struct td_element *a, uint32_t n, const struct 
     }
 }
 
+static void check_origin(const struct td_origin *a, const struct td_origin *b)
+{
+    g_assert_nonnull(b);
+    g_assert_cmpint(a->kind, ==, b->kind);
+    g_assert_cmpuint(a->cpu, ==, b->cpu);
+    g_assert_cmpint(a->machine, ==, b->machine);
+    g_assert_cmphex(a->pc, ==, b->pc);
+    g_assert_cmphex(a->sp, ==, b->sp);
+    g_assert_cmphex(a->fp, ==, b->fp);
+    g_assert_cmphex(a->lr, ==, b->lr);
+    g_assert_cmpuint(a->stack_seq, ==, b->stack_seq);
+    g_assert_cmpmem(a->chain, a->n_chain * sizeof(a->chain[0]), b->chain,
+                    b->n_chain * sizeof(b->chain[0]));
+}
+
 static void check_submit(const struct td_submit *a, const struct td_record *record)
 {
     const struct td_submit *b = &record->submit;
@@ -361,6 +421,11 @@ static void check_submit(const struct td_submit *a, const struct td_record *reco
     g_assert_null(b->elements);
     g_assert_cmpuint(a->n_elements, ==, b->n_elements);
     check_elements(a->elements, a->n_elements, record);
+    if (a->origin) {
+        check_origin(a->origin, b->origin);
+    } else {
+        g_assert_null(b->origin);
+    }
 }
 
 static void check_complete(const struct td_complete *a, const struct td_record *record)
@@ -434,6 +499,11 @@ void sample_check(const struct sample *s, const struct td_record *record)
     case TD_LOST:
         g_assert_cmpuint(s->lost.records, ==, record->lost.records);
         g_assert_cmpstr(s->lost.reason, ==, record->lost.reason);
+        break;
+    case TD_STACK:
+        g_assert_cmpuint(s->stack.device, ==, record->stack.device);
+        g_assert_cmphex(s->stack.addr, ==, record->stack.addr);
+        g_assert_cmpmem(s->stack.data, s->stack.len, record->stack.data, record->stack.len);
         break;
     case TD_DAMAGE:
         g_assert_not_reached();

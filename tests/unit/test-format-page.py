@@ -17,7 +17,8 @@ MAGIC = bytes.fromhex("895444540d0a1a0a")
 END = bytes.fromhex("895444454e440d0a")
 SLOT = 65536
 HEADER, DEVICE, SUBMIT, COMPLETE, EVENT, MARK, LOST = range(1, 8)
-OBSERVED = 1
+STACK = 9
+ORIGIN = OBSERVED = 1
 DIGEST_SIZE = {0: 0, 1: 4, 2: 16}
 WRAP = 2**64
 
@@ -100,6 +101,8 @@ class Block:
                 content = Cursor(body.bytes(body.varint()))
                 if kind == COMPLETE and extension == OBSERVED:
                     fields += words(*decode_elements(content, content.varint()))
+                if kind == SUBMIT and extension == ORIGIN:
+                    fields += words(*decode_origin(content))
             seq = self.seq
             if kind in (HEADER, DEVICE) and ref is not None:
                 assert step == 0
@@ -124,6 +127,9 @@ class Block:
             return self.complete(c, ref)
         if kind == EVENT:
             return self.event(c, ref)
+        if kind == STACK:
+            device, addr, n = c.varint(), c.varint(), c.varint()
+            return words(device, addr, masked(c, bytearray(n)))
         assert kind in (MARK, LOST)
         return words(c.varint(), c.text())
 
@@ -138,18 +144,14 @@ class Block:
         if what & 16:
             self.raw_len[protocol] = c.varint()
         n = self.raw_len.get(protocol, 0)
-        mask = c.bytes((n + 7) // 8)
-        raw = bytearray(self.raw.get((protocol, n), bytes(n)))
-        for i in range(n):
-            if mask[i // 8] >> (i % 8) & 1:
-                raw[i] = c.byte()
+        raw = masked(c, bytearray(self.raw.get((protocol, n), bytes(n))))
         if protocol < 2 and n <= 32:
-            self.raw[(protocol, n)] = bytes(raw)
+            self.raw[(protocol, n)] = raw
         elements = []
         if what & 32:
             count = c.varint()
             elements = decode_elements(Cursor(c.bytes(c.varint())), count)
-        return words(self.device, protocol, self.port, self.tag, bytes(raw), *elements)
+        return words(self.device, protocol, self.port, self.tag, raw, *elements)
 
     def complete(self, c, ref):
         what = c.varint()
@@ -217,6 +219,30 @@ class Block:
         if what & 64:
             has, text = has | 64, c.text()
         return words(kind, self.device, has, port, ref or 0, addr, length, value, data, text)
+
+
+def masked(c, data):
+    """A mask, and the bytes whose bit is set."""
+    mask = c.bytes((len(data) + 7) // 8)
+    for i in range(len(data)):
+        if mask[i // 8] >> (i % 8) & 1:
+            data[i] = c.byte()
+    return bytes(data)
+
+
+def decode_origin(c):
+    kind = c.varint()
+    if kind not in (1, 3):
+        return [kind] + 7 * [0]
+    cpu, machine, pc, sp = (c.varint() for _ in range(4))
+    fp = (sp + c.signed()) % WRAP
+    result = [kind, cpu, machine, pc, sp, fp, c.varint(), c.varint()]
+    last = pc
+    for _ in range(c.varint()):
+        last = (last + c.signed()) % WRAP
+        result.append(last)
+    assert not c.left()
+    return result
 
 
 def decode_elements(c, count):
