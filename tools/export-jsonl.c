@@ -12,7 +12,7 @@ static void *begin(const char *path)
 static bool item(void *state, const struct input *in, const struct td_item *item)
 {
     if (item->kind == TD_ITEM_COMMAND)
-        command_print_json(state, in, item->command, false);
+        command_print_json(state, in, item->command, false, NULL);
     else
         record_print_json(state, in, item->record);
     return true;

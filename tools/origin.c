@@ -215,6 +215,6 @@ void origin_print_json(struct json *j, const struct origin_options *options,
         json_end_array(j);
     }
     json_end_object(j);
-    if (known && options->symbols)
+    if (known && options && options->symbols)
         print_frames(j, options->symbols, c);
 }

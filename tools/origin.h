@@ -33,7 +33,10 @@ void origin_options_close(struct origin_options *options);
 void origin_print_text(const struct origin_options *options, const struct td_command *c,
                        int indent);
 
-/* The members "origin" and, with symbols, "frames" of the command's object. */
+/*
+ * The members "origin" and, with symbols, "frames" of the command's object.
+ * options NULL: without.
+ */
 void origin_print_json(struct json *j, const struct origin_options *options,
                        const struct td_command *c);
 

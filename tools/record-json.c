@@ -173,8 +173,7 @@ void command_print_json(struct json *j, const struct input *in, const struct td_
         print_error(j, c);
     if (!pending)
         print_metadata(j, complete);
-    if (origin)
-        origin_print_json(j, origin, c);
+    origin_print_json(j, origin, c);
     json_end_object(j);
     json_end_document(j);
 }

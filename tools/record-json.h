@@ -7,7 +7,7 @@
 #include "json.h"
 #include "origin.h"
 
-/* pages: also the pages that the elements touch. origin: NULL: leave it out. */
+/* pages: also the pages that the elements touch. origin: NULL: without names. */
 void command_print_json(struct json *j, const struct input *in, const struct td_command *c,
                         bool pages, const struct origin_options *origin);
 
