@@ -166,6 +166,16 @@ void filter_init(struct filter *f)
     f->marks = g_ptr_array_new_with_free_func(g_free);
 }
 
+void filter_copy(struct filter *f, const struct filter *from)
+{
+    *f = *from;
+    f->names = g_ptr_array_new_with_free_func(g_free);
+    f->marks = g_ptr_array_new_with_free_func(g_free);
+    f->device = g_strdup(from->device);
+    f->from = g_strdup(from->from);
+    f->to = g_strdup(from->to);
+}
+
 void filter_clear(struct filter *f)
 {
     g_ptr_array_unref(f->names);

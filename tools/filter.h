@@ -36,6 +36,8 @@ extern const GOptionEntry filter_options[];
 extern const GOptionEntry filter_options_until[];
 
 void filter_init(struct filter *filter);
+/* Initialize with the options of another one, for another trace. */
+void filter_copy(struct filter *filter, const struct filter *from);
 void filter_clear(struct filter *filter);
 
 /* The next item that passes; false as input_next_item(). */

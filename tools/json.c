@@ -14,6 +14,7 @@
 struct json {
     yajl_gen gen;
     bool pretty;
+    bool for_html;
 };
 
 struct json *json_new(bool pretty)
@@ -29,6 +30,14 @@ struct json *json_new(bool pretty)
     return j;
 }
 
+struct json *json_new_for_html(void)
+{
+    struct json *j = json_new(false);
+
+    j->for_html = true;
+    return j;
+}
+
 void json_free(struct json *j)
 {
     if (!j)
@@ -37,13 +46,30 @@ void json_free(struct json *j)
     g_free(j);
 }
 
+/* "<" can only stand in a string. */
+static void print_for_html(const unsigned char *text, size_t len)
+{
+    const unsigned char *less;
+
+    while ((less = memchr(text, '<', len))) {
+        fwrite(text, 1, (size_t)(less - text), stdout);
+        fputs("\\u003c", stdout);
+        len -= (size_t)(less + 1 - text);
+        text = less + 1;
+    }
+    fwrite(text, 1, len, stdout);
+}
+
 static void print(struct json *j)
 {
     const unsigned char *text;
     size_t len;
 
     yajl_gen_get_buf(j->gen, &text, &len);
-    fwrite(text, 1, len, stdout);
+    if (j->for_html)
+        print_for_html(text, len);
+    else
+        fwrite(text, 1, len, stdout);
     yajl_gen_clear(j->gen);
 }
 

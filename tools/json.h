@@ -15,6 +15,8 @@ struct json;
 
 /* pretty: indented, for one document; otherwise one object a line. */
 struct json *json_new(bool pretty);
+/* For a script element of an HTML page: no text in it can end the element. */
+struct json *json_new_for_html(void);
 void json_free(struct json *j);
 
 /* Print what was generated and a newline on stdout, and start anew. */

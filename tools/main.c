@@ -18,6 +18,7 @@ static const struct subcommand {
     { "page", page_main, "the history of one guest page" },
     { "lba", lba_main, "the history of one block" },
     { "diff", diff_main, "what differs in meaning between two runs" },
+    { "report", report_main, "a page to look at: blocks over time, latency, guest pages" },
     { "export", export_main, "a trace for Wireshark, SQLite, spreadsheets, scripts" },
     { "lint", lint_main, "what a driver did that it should not" },
 };

@@ -45,12 +45,13 @@ bool command_line_parse(const struct command_line *line, int *argc, char ***argv
     } else {
         if (line->operands >= 0 || (*argc > 1 && strcmp((*argv)[1], "--") == 0))
             drop_double_dash(argc, *argv);
-        if (line->operands < 0 || *argc - 1 == line->operands)
+        if (line->operands < 0 || (*argc - 1 >= line->operands &&
+                                   *argc - 1 <= line->operands + line->more_operands))
             return true;
         if (*argc - 1 < line->operands)
             say("something is missing; needed: %s", line->arguments);
         else
-            say("'%s' is one word too many; needed: %s", (*argv)[line->operands + 1],
+            say("'%s' is one word too many; needed: %s", (*argv)[line->operands + line->more_operands + 1],
                 line->arguments);
     }
     fprintf(stderr, "Try '%s --help'.\n", g_get_prgname());

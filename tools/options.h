@@ -20,6 +20,7 @@ struct command_line {
     const GOptionEntry *group; /* more entries; may be NULL */
     void *data;        /* what the entries' callbacks get */
     int operands;      /* how many must be left; -1: any, options end at the first */
+    int more_operands; /* how many more may be */
 };
 
 /*

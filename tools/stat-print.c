@@ -425,10 +425,8 @@ static void json_devices(struct json *j, const struct statistics *s, const struc
     json_end_array(j);
 }
 
-void stat_print_json(const struct statistics *s, const struct input *in)
+void stat_put_json(struct json *j, const struct statistics *s, const struct input *in)
 {
-    struct json *j = json_new(true);
-
     json_begin_object(j);
     json_key_string(j, "type", "stat");
     json_key_string(j, "trace", s->path);
@@ -458,6 +456,13 @@ void stat_print_json(const struct statistics *s, const struct input *in)
     json_key_uint(j, "damaged_places", in->damaged_places);
     json_key_uint(j, "damaged_bytes", in->damaged_bytes);
     json_end_object(j);
+}
+
+void stat_print_json(const struct statistics *s, const struct input *in)
+{
+    struct json *j = json_new(true);
+
+    stat_put_json(j, s, in);
     json_end_document(j);
     json_free(j);
 }

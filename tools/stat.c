@@ -194,7 +194,15 @@ static gint by_count(gconstpointer a, gconstpointer b)
     return strcmp(one->key, other->key);
 }
 
-static struct statistics *statistics_new(const char *path)
+void statistics_add(struct statistics *s, const struct td_item *item)
+{
+    if (item->kind == TD_ITEM_COMMAND)
+        count_command(s, item->command);
+    else
+        count_record(s, item->record);
+}
+
+struct statistics *statistics_new(const char *path)
 {
     struct statistics *s = g_new0(struct statistics, 1);
 
@@ -208,7 +216,7 @@ static struct statistics *statistics_new(const char *path)
     return s;
 }
 
-static void statistics_free(struct statistics *s)
+void statistics_free(struct statistics *s)
 {
     g_array_unref(s->names);
     g_array_unref(s->flags);
@@ -219,7 +227,7 @@ static void statistics_free(struct statistics *s)
     g_free(s);
 }
 
-static void finish(struct statistics *s)
+void statistics_finish(struct statistics *s)
 {
     g_array_sort(s->names, by_count);
     g_array_sort(s->flags, by_count);
@@ -235,13 +243,9 @@ static int stat_trace(struct statistics *s, struct filter *filter, bool as_json)
     if (!input_open(&in, s->path))
         return EXIT_TROUBLE;
     output_open();
-    while (filter_next_item(filter, &in, false, &item)) {
-        if (item.kind == TD_ITEM_COMMAND)
-            count_command(s, item.command);
-        else
-            count_record(s, item.record);
-    }
-    finish(s);
+    while (filter_next_item(filter, &in, false, &item))
+        statistics_add(s, &item);
+    statistics_finish(s);
     if (as_json)
         stat_print_json(s, &in);
     else

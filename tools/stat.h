@@ -7,6 +7,7 @@
 
 #include "histogram.h"
 #include "input.h"
+#include "json.h"
 
 #define STAT_OPS 8           /* enum td_op */
 #define STAT_STATUSES 4      /* in the order of stat_statuses */
@@ -63,7 +64,16 @@ struct stat_count {
     uint64_t count;
 };
 
+/* path names the trace in what is printed; it must live as long. */
+struct statistics *statistics_new(const char *path);
+void statistics_add(struct statistics *s, const struct td_item *item);
+/* Call once, when all is added and before anything is printed. */
+void statistics_finish(struct statistics *s);
+void statistics_free(struct statistics *s);
+
 void stat_print_text(const struct statistics *s, const struct input *in);
 void stat_print_json(const struct statistics *s, const struct input *in);
+/* The same object as a value in a document of the caller's. */
+void stat_put_json(struct json *j, const struct statistics *s, const struct input *in);
 
 #endif
