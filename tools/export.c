@@ -102,7 +102,7 @@ int export_main(int argc, char **argv)
     struct filter filter;
     const struct export_format *format;
     const GOptionEntry own_options[] = {
-        { "to", 0, 0, G_OPTION_ARG_STRING, &name, "csv, jsonl, pcapng or sqlite", "FORMAT" },
+        { "to", 0, 0, G_OPTION_ARG_STRING, &name, "the format: csv, jsonl, pcapng, sqlite", "FORMAT" },
         { "output", 'o', 0, G_OPTION_ARG_FILENAME, &path,
           "the file to make; one that exists is replaced (default: standard output)", "FILE" },
         G_OPTION_ENTRY_NULL,
