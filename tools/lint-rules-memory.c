@@ -65,6 +65,14 @@ static void odd_element(struct lint *l, void *state, const struct lint_command *
     }
 }
 
+/* With strict=on the list has what the HBA made of it. */
+static void odd_element_mended(struct lint *l, void *state, const struct lint_event *e)
+{
+    (void)state;
+    if (lint_hba_says(&lint_odd_element, e))
+        lint_report_event(l, e, "%s", e->record->text);
+}
+
 const struct lint_rule lint_odd_element = {
     .id = "odd-element",
     .severity = LINT_ERROR,
@@ -74,6 +82,7 @@ const struct lint_rule lint_odd_element = {
            "less one, must be 1. HBAs ignore or misread them: data lands a byte off, or a byte is "
            "lost. A common cause is a forgotten -1. Use a bounce buffer for odd memory.",
     .submit = odd_element,
+    .event = odd_element_mended,
 };
 
 static int compare_elements(const void *a, const void *b)

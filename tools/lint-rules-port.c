@@ -33,6 +33,8 @@ static const struct phrase {
     { "is not Register", &lint_bad_fis },
     { "is ignored: registers are dwords", &lint_register_width },
     { "written to the HBA's own", &lint_outside_ram },
+    { "PxCMD.ST set while PxCMD.CR is set", &lint_start_early },
+    { "odd address or byte count", &lint_odd_element },
 };
 
 static const struct lint_rule *rule_of(const char *text)
@@ -44,7 +46,7 @@ static const struct lint_rule *rule_of(const char *text)
     return &lint_guest_error;
 }
 
-static bool concerns(const struct lint_rule *rule, const struct lint_event *e)
+bool lint_hba_says(const struct lint_rule *rule, const struct lint_event *e)
 {
     return e->record->type == TD_EVENT_GUEST_ERROR && rule_of(e->record->text) == rule;
 }
@@ -55,7 +57,7 @@ static bool concerns(const struct lint_rule *rule, const struct lint_event *e)
     static void name(struct lint *l, void *state, const struct lint_event *e)                      \
     {                                                                                              \
         (void)state;                                                                               \
-        if (concerns(&lint_##name, e))                                                             \
+        if (lint_hba_says(&lint_##name, e))                                                             \
             lint_report_event(l, e, "%s", e->record->text);                                        \
     }
 
@@ -208,7 +210,7 @@ static void stop_in_flight(struct lint *l, void *data, const struct lint_event *
     if (e->record->type == TD_EVENT_PORT && strcmp(e->record->text, "start") == 0 &&
         state->failed)
         g_hash_table_remove(state->failed, key);
-    if (concerns(&lint_stop_in_flight, e) && !is_overdue(l, e) &&
+    if (lint_hba_says(&lint_stop_in_flight, e) && !is_overdue(l, e) &&
         !(state->failed && g_hash_table_contains(state->failed, key)))
         lint_report_event(l, e, "%s", e->record->text);
 }

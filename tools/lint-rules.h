@@ -18,6 +18,7 @@ extern const struct lint_rule lint_out_of_range, lint_read_unwritten, lint_read_
     lint_missing_flush;
 
 /* lint-rules-port.c: what the HBA itself noticed */
+bool lint_hba_says(const struct lint_rule *rule, const struct lint_event *e);
 extern const struct lint_rule lint_tag_differs, lint_slot_reused, lint_queue_mixed,
     lint_start_early, lint_issue_stopped, lint_stop_in_flight, lint_port_in_use,
     lint_list_not_memory, lint_bad_fis, lint_register_width, lint_guest_error;

@@ -88,11 +88,16 @@ static void add_prd(AhciSlot *s, const uint8_t *prd)
 {
     TdTransfer *t = &s->command.transfer;
     uint32_t dw3 = ldl_le_p(prd + 12);
+    uint64_t addr = ldq_le_p(prd);
+    uint32_t bytes = (dw3 & PRD_DBC) + 1;
 
     if (dw3 & PRD_I && s->first_interrupt == UINT32_MAX) {
         s->first_interrupt = t->n_elements;
     }
-    td_transfer_add_element(t, ldq_le_p(prd), (dw3 & PRD_DBC) + 1);
+    if (unlikely(s->port->hba->strict)) {
+        ahci_strict_prd(s, &addr, &bytes);
+    }
+    td_transfer_add_element(t, addr, bytes);
 }
 
 /* The rest of a long PRDT, a piece at a time. */
@@ -130,6 +135,7 @@ static bool fetch(AhciSlot *s)
 
     td_transfer_reset(&c->transfer);
     s->first_interrupt = UINT32_MAX;
+    s->odd_told = false;
     s->header_addr = p->clb + s->number * CMD_HEADER_SIZE;
     if (dma_memory_read(bus(p), s->header_addr, header, sizeof(header),
                         MEMTXATTRS_UNSPECIFIED) != MEMTX_OK) {
@@ -235,6 +241,24 @@ static void raise_completion(AhciSlot *s, uint32_t is_bits)
     }
 }
 
+/*
+ * The disk has data that the list has no room for. PxIS.OFS says so, and only
+ * a COMRESET cleans up: the command stays where it is, the disk busy [6.1.5].
+ */
+static bool is_stuck(const AhciSlot *s)
+{
+    return s->port->hba->strict && s->command.data_in && overflow(s);
+}
+
+static void get_stuck(AhciSlot *s)
+{
+    AhciPort *p = s->port;
+
+    p->fatal = true;
+    p->tfd |= ATA_BSY | ATA_DRQ;
+    ahci_port_raise(p, PX_IS_OFS);
+}
+
 static void finish_queued(AhciSlot *s)
 {
     AhciPort *p = s->port;
@@ -322,6 +346,7 @@ static void coroutine_fn complete(AhciSlot *s)
     AtaCommand *c = &s->command;
     struct td_complete *result = &c->transfer.result;
     struct td_metadata metadata[TD_MAX_METADATA];
+    bool stuck = is_stuck(s);
     bool error = c->task_file.status & ATA_ERR;
 
     if (c->aborted) {
@@ -337,14 +362,18 @@ static void coroutine_fn complete(AhciSlot *s)
     result->has_ata = error;
     result->ata_status = c->task_file.status;
     result->ata_error = c->task_file.error;
-    list_metadata(s, metadata);
+    if (!stuck) {
+        list_metadata(s, metadata);
+    }
     if (td_transfer_co_watch(&c->transfer, c->decoded.name) < 0) {
         end_aborted(s);
         return;
     }
-    td_transfer_end(&c->transfer, error ? TD_ERROR : TD_GOOD);
+    td_transfer_end(&c->transfer, error || stuck ? TD_ERROR : TD_GOOD);
     p->running &= ~(1u << s->number);
-    if (c->decoded.flags & TD_QUEUED) {
+    if (unlikely(stuck)) {
+        get_stuck(s);
+    } else if (c->decoded.flags & TD_QUEUED) {
         finish_queued(s);
     } else {
         finish_unqueued(s);
@@ -454,7 +483,10 @@ static void begin(AhciSlot *s)
     qemu_coroutine_enter(qemu_coroutine_create(run, s));
 }
 
-/* Queued and other commands do not mix (ACS-3 4.14.1): the later ones wait. */
+/*
+ * Queued and other commands do not mix (ACS-3 4.14.1): the later ones wait, or
+ * with strict=on end in error, and the queued ones with them.
+ */
 static bool must_wait(AhciPort *p, bool queued)
 {
     uint32_t running = p->running;
@@ -473,18 +505,27 @@ static bool must_wait(AhciPort *p, bool queued)
     return !queued || !running_queued;
 }
 
+static bool is_bad_fis(AhciSlot *s)
+{
+    if (s->command.fis[0] == FIS_H2D) {
+        return s->port->hba->strict && ahci_strict_refuses(s);
+    }
+    td_recorder_guest_error(ahci_port_recorder(s->port), s->port->number,
+                            "slot %u: FIS type 0x%02x is not Register "
+                            "Host to Device", s->number, s->command.fis[0]);
+    return true;
+}
+
 /* One slot of PxCI; false when nothing more can be issued now. */
 static bool issue_slot(AhciPort *p, unsigned number)
 {
     AhciSlot *s = &p->slot[number];
+    bool queued;
 
     if (!fetch(s)) {
         return false;
     }
-    if (s->command.fis[0] != FIS_H2D) {
-        td_recorder_guest_error(ahci_port_recorder(p), p->number,
-                                "slot %u: FIS type 0x%02x is not Register "
-                                "Host to Device", number, s->command.fis[0]);
+    if (is_bad_fis(s)) {
         p->serr |= PX_SERR_ERR_P;
         fatal(p, PX_IS_IFS);
         return false;
@@ -493,8 +534,15 @@ static bool issue_slot(AhciPort *p, unsigned number)
         return device_control(s);
     }
     td_decode(TD_ATA, s->command.fis, ATA_FIS_LEN, &s->command.decoded);
-    if (must_wait(p, s->command.decoded.flags & TD_QUEUED)) {
-        return false;
+    queued = s->command.decoded.flags & TD_QUEUED;
+    s->command.refused = false;
+    if (must_wait(p, queued)) {
+        /* While the disk is busy no command reaches it [5.3.6]. */
+        s->command.refused = p->hba->strict && !queued &&
+                             !(p->tfd & (ATA_BSY | ATA_DRQ));
+        if (!s->command.refused) {
+            return false;
+        }
     }
     begin(s);
     return true;
@@ -513,7 +561,8 @@ void ahci_port_issue(AhciPort *p)
      * waits then is started by ahci_port_restart().
      */
     while ((waiting = p->ci & ~p->running) && p->cmd & PX_CMD_CR &&
-           p->ssts == PX_SSTS_UP && !p->fatal && runstate_is_running()) {
+           !p->cr_until && p->ssts == PX_SSTS_UP && !p->fatal &&
+           runstate_is_running()) {
         /* Slots are served in turn, from the one after the last [5.3.10]. */
         unsigned last = extract32(p->cmd, PX_CMD_CCS_SHIFT, 5);
         uint32_t after = waiting & ~MAKE_64BIT_MASK(0, last + 1);

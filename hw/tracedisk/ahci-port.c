@@ -111,6 +111,12 @@ void ahci_port_send_signature(AhciPort *p)
     AtaTaskFile tf = ata_device_signature();
     uint8_t fis[20];
 
+    if (p->hba->strict && p->serr & PX_SERR_DIAG_X) {
+        /* Until the driver has seen the exchange, no FIS is taken [5.3.2.3] */
+        p->signature_pending = true;
+        p->tfd = ATA_BSY;
+        return;
+    }
     p->tfd = tf.status | tf.error << 8;
     p->sig = PX_SIG_DISK;
     ahci_d2h_fis(fis, &tf, false);
@@ -124,6 +130,7 @@ void ahci_port_send_signature(AhciPort *p)
 
         td_recorder_event(ahci_port_recorder(p), &event);
     }
+    ahci_port_start(p);
 }
 
 /* End all commands; none of them reaches the guest or its memory any more. */
@@ -144,6 +151,8 @@ static void set_registers_to_reset(AhciPort *p)
 {
     p->is = p->ie = p->serr = p->sctl = 0;
     p->interrupt_held = false;
+    p->cr_until = p->fr_until = 0;
+    timer_del(p->link_timer);
     p->cmd = PX_CMD_SUD | PX_CMD_POD;
     p->tfd = PX_TFD_RESET;
     p->sig = PX_SIG_RESET;
@@ -163,16 +172,33 @@ void ahci_port_reset(AhciPort *p)
     set_registers_to_reset(p);
 }
 
-/* PxSCTL.DET 1 -> 0 ends a COMRESET [10.4.2]. */
-static void comreset(AhciPort *p)
+void ahci_port_link_up(AhciPort *p)
 {
-    record_reset(p, "comreset");
-    ata_device_reset(&p->ata, true);
     p->ssts = PX_SSTS_UP;
     p->serr |= PX_SERR_DIAG_X;
     p->interrupt_held = false;
     ahci_port_send_signature(p);
     update_is(p);
+}
+
+static void link_comes_up(void *opaque)
+{
+    ahci_port_link_up(opaque);
+}
+
+/* PxSCTL.DET 1 -> 0 ends a COMRESET [10.4.2]. */
+static void comreset(AhciPort *p)
+{
+    if (p->hba->strict && !ahci_strict_comreset_end(p)) {
+        return;
+    }
+    record_reset(p, "comreset");
+    ata_device_reset(&p->ata, true);
+    if (p->hba->strict) {
+        ahci_strict_link_later(p);
+    } else {
+        ahci_port_link_up(p);
+    }
 }
 
 /*
@@ -197,15 +223,17 @@ static void lose_link(void *opaque)
     update_is(p);
 }
 
-void ahci_port_realize(AhciPort *p)
+void ahci_port_init(AhciPort *p)
 {
+    p->link_timer = timer_new_ns(QEMU_CLOCK_VIRTUAL, link_comes_up, p);
     p->interrupt_timer = timer_new_ns(QEMU_CLOCK_VIRTUAL, interrupt_comes, p);
     p->link_bh = qemu_bh_new(lose_link, p);
 }
 
 void ahci_port_free(AhciPort *p)
 {
-    if (p->present) {
+    if (p->hba) {
+        timer_free(p->link_timer);
         timer_free(p->interrupt_timer);
         qemu_bh_delete(p->link_bh);
     }
@@ -234,8 +262,33 @@ static void write_sctl(AhciPort *p, uint32_t value)
         abandon_commands(p);
         p->ssts = now == 4 ? 4 : 0;
         p->tfd = PX_TFD_RESET;
+        if (now == 1) {
+            ahci_strict_comreset_begin(p);
+        }
     } else if (now == 0) {
         comreset(p);
+    }
+}
+
+const char *ahci_port_not_ready(const AhciPort *p)
+{
+    return !(p->cmd & PX_CMD_FRE) ? "PxCMD.FRE is clear" :
+           p->ssts != PX_SSTS_UP ? "the link is down" :
+           p->tfd & (ATA_BSY | ATA_DRQ) ? "the disk is busy" : NULL;
+}
+
+static void start_engine(AhciPort *p)
+{
+    record_port(p, "start");
+    p->cmd |= PX_CMD_CR;
+}
+
+void ahci_port_start(AhciPort *p)
+{
+    if (p->hba->strict && p->cmd & PX_CMD_ST && !(p->cmd & PX_CMD_CR) &&
+        !ahci_port_not_ready(p)) {
+        start_engine(p);
+        ahci_port_issue(p);
     }
 }
 
@@ -253,8 +306,12 @@ static void start(AhciPort *p)
         td_recorder_guest_error(ahci_port_recorder(p), p->number,
                                 "PxCMD.ST set while the disk is busy");
     }
-    record_port(p, "start");
-    p->cmd |= PX_CMD_CR;
+    if (p->cr_until) {
+        td_recorder_guest_error(ahci_port_recorder(p), p->number,
+                                "PxCMD.ST set while PxCMD.CR is set");
+    } else if (!p->hba->strict) {
+        start_engine(p);
+    }
 }
 
 static void stop(AhciPort *p)
@@ -266,6 +323,11 @@ static void stop(AhciPort *p)
                                 "(slots 0x%08" PRIx32 ")", p->running);
     }
     abandon_commands(p);
+    if (p->hba->strict) {
+        /* What the disk was at it still is: that takes PxCMD.CLO [3.3.7]. */
+        ahci_strict_stopping(p);
+        return;
+    }
     p->tfd &= ~(ATA_BSY | ATA_DRQ);
     p->cmd &= ~PX_CMD_CR;
 }
@@ -294,7 +356,7 @@ static void write_cmd(AhciPort *p, uint32_t value)
         record_port(p, "fis-receive");
         p->cmd |= PX_CMD_FR;
         map_fis_area(p);
-        if (p->signature_pending) {
+        if (p->signature_pending && p->ssts == PX_SSTS_UP) {
             ahci_port_send_signature(p);
         }
     }
@@ -304,19 +366,27 @@ static void write_cmd(AhciPort *p, uint32_t value)
                                     "PxCMD.FRE cleared while PxCMD.ST is set");
         }
         record_port(p, "fis-receive-stop");
-        p->cmd &= ~PX_CMD_FR;
+        if (p->hba->strict) {
+            ahci_strict_fis_stopping(p);
+        } else {
+            p->cmd &= ~PX_CMD_FR;
+        }
         unmap_fis_area(p);
     }
     if (on & PX_CMD_ST) {
         start(p);
         ahci_port_issue(p);
     }
+    ahci_port_start(p);
 }
 
 /* ---- Registers --------------------------------------------------------- */
 
 uint32_t ahci_port_read(AhciPort *p, hwaddr offset)
 {
+    if (unlikely(p->hba->strict)) {
+        ahci_strict_settle(p);
+    }
     switch (offset) {
     case PX_CLB:  return p->clb;
     case PX_CLBU: return p->clb >> 32;
@@ -336,12 +406,14 @@ uint32_t ahci_port_read(AhciPort *p, hwaddr offset)
     }
 }
 
-static void check_idle(AhciPort *p, uint32_t running, const char *what)
+/* False when the port holds the pointer, and does not look at a new one. */
+static bool may_write(AhciPort *p, uint32_t running, const char *what)
 {
     if (p->cmd & running) {
         td_recorder_guest_error(ahci_port_recorder(p), p->number,
                                 "%s written while the port uses it", what);
     }
+    return !(p->cmd & running && p->hba->strict);
 }
 
 /* Who rings for these slots, which may have to wait before they are issued. */
@@ -366,20 +438,29 @@ static void note_origins(AhciPort *p, uint32_t slots)
 
 void ahci_port_write(AhciPort *p, hwaddr offset, uint32_t value)
 {
+    if (unlikely(p->hba->strict)) {
+        ahci_strict_settle(p);
+    }
     switch (offset) {
     case PX_CLB:
-        check_idle(p, PX_CMD_CR, "PxCLB");
-        p->clb = deposit64(p->clb, 0, 32, value & ~(CLB_ALIGN - 1));
+        if (may_write(p, PX_CMD_CR, "PxCLB")) {
+            p->clb = deposit64(p->clb, 0, 32, value & ~(CLB_ALIGN - 1));
+        }
         break;
     case PX_CLBU:
-        p->clb = deposit64(p->clb, 32, 32, value);
+        if (may_write(p, PX_CMD_CR, "PxCLBU")) {
+            p->clb = deposit64(p->clb, 32, 32, value);
+        }
         break;
     case PX_FB:
-        check_idle(p, PX_CMD_FR, "PxFB");
-        p->fb = deposit64(p->fb, 0, 32, value & ~(FB_ALIGN - 1));
+        if (may_write(p, PX_CMD_FR, "PxFB")) {
+            p->fb = deposit64(p->fb, 0, 32, value & ~(FB_ALIGN - 1));
+        }
         break;
     case PX_FBU:
-        p->fb = deposit64(p->fb, 32, 32, value);
+        if (may_write(p, PX_CMD_FR, "PxFBU")) {
+            p->fb = deposit64(p->fb, 32, 32, value);
+        }
         break;
     case PX_IS:
         p->is &= ~value | PX_IS_DERIVED;
@@ -398,6 +479,9 @@ void ahci_port_write(AhciPort *p, hwaddr offset, uint32_t value)
     case PX_SERR:
         p->serr &= ~value;
         update_is(p);
+        if (p->signature_pending && p->ssts == PX_SSTS_UP && p->hba->strict) {
+            ahci_port_send_signature(p);
+        }
         break;
     case PX_SACT:
         if (p->cmd & PX_CMD_ST) {
@@ -471,6 +555,10 @@ const VMStateDescription vmstate_ahci_port = {
         VMSTATE_UINT32(running, AhciPort),
         VMSTATE_BOOL(fatal, AhciPort),
         VMSTATE_BOOL(signature_pending, AhciPort),
+        VMSTATE_INT64(cr_until, AhciPort),
+        VMSTATE_INT64(fr_until, AhciPort),
+        VMSTATE_INT64(comreset_since, AhciPort),
+        VMSTATE_TIMER_PTR(link_timer, AhciPort),
         VMSTATE_END_OF_LIST()
     },
 };

@@ -97,6 +97,7 @@
 #define CLB_ALIGN       1024
 #define CMD_HEADER_SIZE 32
 #define CMD_HEADER_PRDBC 4          /* offset of the byte count */
+#define CMD_HEADER_CFL  0x1f
 #define CMD_HEADER_WRITE (1 << 6)
 #define CMD_HEADER_CTBA_MASK (~0x7full)
 

@@ -216,6 +216,7 @@ static bool realize_disk(TdAhci *s, AhciPort *p, Error **errp)
         .firmware = firmware, .wwn = s->wwn ? s->wwn + p->number : 0,
         .rotation_rate = s->rotation_rate,
     };
+    p->ata.strict = s->strict;
     p->ata.disk.watches = s->watches;
     p->ata.disk.faults = s->faults;
     if (!ata_device_realize(&p->ata, errp) ||
@@ -224,7 +225,6 @@ static bool realize_disk(TdAhci *s, AhciPort *p, Error **errp)
         return false;
     }
     p->present = true;
-    ahci_port_realize(p);
     if (!s->recorder) {
         s->recorder = p->ata.disk.recorder;
     }
@@ -238,6 +238,7 @@ static bool realize_ports(TdAhci *s, Error **errp)
 
         p->hba = s;
         p->number = i;
+        ahci_port_init(p);
         for (unsigned slot = 0; slot < AHCI_SLOTS; slot++) {
             ahci_slot_init(p, slot);
         }

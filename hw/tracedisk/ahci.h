@@ -26,6 +26,7 @@ typedef struct AhciSlot {
     uint64_t header_addr;
     uint32_t header;            /* dword 0 of the command header */
     uint32_t first_interrupt;   /* first PRD with the I bit, or UINT32_MAX */
+    bool odd_told;              /* strict=on: an odd PRD was reported */
     AtaCommand command;
 } AhciSlot;
 
@@ -44,6 +45,11 @@ struct AhciPort {
     uint32_t restart;           /* slots to run again after migration */
     bool fatal;                 /* stopped by an error until ST is cleared */
     bool issuing;               /* in ahci_port_issue() */
+
+    /* strict=on: what takes its time, in virtual ns; see ahci-strict.c */
+    int64_t cr_until, fr_until; /* PxCMD.CR, FR stay set; 0: no longer */
+    int64_t comreset_since;     /* PxSCTL.DET became 1 */
+    QEMUTimer *link_timer;      /* the link comes up */
     bool signature_pending;     /* the first D2H FIS waits for FRE */
 
     /* Faults: an interrupt that is dropped or late, the loss of the link. */
@@ -91,8 +97,7 @@ void ahci_port_write(AhciPort *p, hwaddr offset, uint32_t value);
 
 /* Power-on, HBA reset: registers and disk. The link comes up by itself. */
 void ahci_port_reset(AhciPort *p);
-/* Once a port has its disk. */
-void ahci_port_realize(AhciPort *p);
+void ahci_port_init(AhciPort *p);
 void ahci_port_free(AhciPort *p);
 /* Map what the registers point at again, after migration. */
 void ahci_port_post_load(AhciPort *p);
@@ -110,6 +115,30 @@ static inline TdRecorder *ahci_port_recorder(AhciPort *p)
 {
     return p->ata.disk.recorder;
 }
+
+/* Why the port cannot start now [10.3.1]; NULL: it can. */
+const char *ahci_port_not_ready(const AhciPort *p);
+/* PxCMD.ST is set: go on from what kept the port from starting, if it did. */
+void ahci_port_start(AhciPort *p);
+/* The link is there, with a COMINIT; the disk sends its signature. */
+void ahci_port_link_up(AhciPort *p);
+
+/* ---- ahci-strict.c ----------------------------------------------------- */
+
+/* Before a register is read or written: what is due by now happens. */
+void ahci_strict_settle(AhciPort *p);
+/* PxCMD.ST, FRE were cleared: CR, FR follow a little later [10.3]. */
+void ahci_strict_stopping(AhciPort *p);
+void ahci_strict_fis_stopping(AhciPort *p);
+/* PxSCTL.DET has become 1; has become 0, and was 1 for long enough? */
+void ahci_strict_comreset_begin(AhciPort *p);
+bool ahci_strict_comreset_end(AhciPort *p);
+/* The link will be up in a while. */
+void ahci_strict_link_later(AhciPort *p);
+/* Is the command such that it cannot go over the wire? It says so then. */
+bool ahci_strict_refuses(AhciSlot *s);
+/* The PRD as the HBA's registers hold it. */
+void ahci_strict_prd(AhciSlot *s, uint64_t *addr, uint32_t *bytes);
 
 /* ---- ahci-command.c ---------------------------------------------------- */
 

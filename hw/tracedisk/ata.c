@@ -187,6 +187,12 @@ static void coroutine_fn do_write(AtaCommand *c)
     if (!check_range(c)) {
         return;
     }
+    if (t->list_bytes < bytes && d->strict) {
+        /* The data never comes, and the disk goes on to wait for it. */
+        td_transfer_co_wait_for_reset(t);
+        c->aborted = true;
+        return;
+    }
     if (t->list_bytes < bytes) {
         /* Only whole blocks can be written. */
         whole = QEMU_ALIGN_DOWN(t->list_bytes, d->disk.block_size);
@@ -655,6 +661,21 @@ static bool accesses_media(const AtaCommand *c)
     return c->decoded.flags & TD_HAS_LBA || c->decoded.op == TD_OP_FLUSH;
 }
 
+/*
+ * In a 28-bit command bits 47:28 of LBA, and the upper halves of COUNT and
+ * FEATURES, are reserved (ACS-3 7.1.3): a disk may look whether they are 0.
+ */
+static bool has_reserved_bits(const AtaCommand *c)
+{
+    static const uint8_t commands[] = {
+        0x20, 0x21, 0x30, 0x31, 0x40, 0x41, 0xc4, 0xc5, 0xc8, 0xc9, 0xca, 0xcb,
+    };
+
+    return memchr(commands, c->fis[FIS_COMMAND], sizeof(commands)) &&
+           (c->fis[8] || c->fis[9] || c->fis[10] || c->fis[FIS_FEATURES_EXP] ||
+            c->fis[FIS_COUNT_EXP]);
+}
+
 /* The command fails, in front of its data or after a part of it. */
 static void fail_by_fault(AtaCommand *c)
 {
@@ -674,7 +695,8 @@ static void coroutine_fn run_handler(AtaCommand *c)
     AtaHandler *handler = handlers[c->fis[FIS_COMMAND]];
     unsigned fault = c->transfer.fault.what;
 
-    if (!handler) {
+    if (!handler || c->refused ||
+        (c->device->strict && has_reserved_bits(c))) {
         fail(c, ATA_ABRT);
     } else if (!(fault & TD_FAULT_FAIL) || fault & TD_FAULT_SHORT) {
         handler(c);

@@ -57,6 +57,7 @@ typedef struct AtaDevice {
     const char *firmware;
     uint64_t wwn;
     uint16_t rotation_rate;
+    bool strict;                /* reserved bits are looked at */
 
     uint8_t multiple;           /* SET MULTIPLE MODE: blocks per DRQ block */
     uint8_t transfer_mode;      /* SET FEATURES 03h */
@@ -89,6 +90,7 @@ typedef struct AtaCommand {
     uint32_t drq_blocks;        /* PIO: how many DRQ data blocks moved */
     uint32_t last_drq_bytes;    /* PIO: the size of the last one */
     bool aborted;               /* a reset took it: tell the guest nothing */
+    bool refused;               /* the disk aborts it, whatever it is */
 } AtaCommand;
 
 /* Check the drive and set everything to its power-on value. */

@@ -147,6 +147,7 @@ void td_transfer_begin(TdTransfer *t, struct td_submit *submit);
  */
 int coroutine_fn td_transfer_co_fault(TdTransfer *t,
                                       const TdFaultSubject *subject);
+/* Until then it is not in flight. */
 void coroutine_fn td_transfer_co_wait_for_reset(TdTransfer *t);
 /* How much of @bytes a short transfer moves, in multiples of @unit. */
 uint64_t td_transfer_limit(const TdTransfer *t, uint64_t bytes, uint32_t unit);

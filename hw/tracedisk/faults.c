@@ -232,6 +232,7 @@ int coroutine_fn td_transfer_co_fault(TdTransfer *t,
 
 void coroutine_fn td_transfer_co_wait_for_reset(TdTransfer *t)
 {
+    td_transfer_pause(t);
     while (hold(t, 3600 * NANOSECONDS_PER_SECOND, 0) == 0) {
         /* Nothing else ends it. */
     }

@@ -465,9 +465,34 @@ static bool check_state(ScsiRequest *c)
     return true;
 }
 
+/*
+ * strict=on: what the CDB usage data does not name is reserved and must be 0.
+ * So must NACA, as INQUIRY data has NORMACA 0 (SAM-5 5.2), and the obsolete
+ * LINK and FLAG; the upper two bits of CONTROL are the vendor's.
+ */
+static bool check_reserved_bits(ScsiRequest *c)
+{
+    const uint8_t *cdb = scsi_cdb(c);
+    unsigned last = c->req.cmd.len - 1;
+
+    for (unsigned i = 1; i <= last; i++) {
+        uint8_t known = i == last ? 0xc0 : c->info->usage[i];
+
+        if (i == 1 && c->info->action != SCSI_NO_ACTION) {
+            known |= 0x1f;
+        }
+        if (cdb[i] & ~known) {
+            return scsi_fail_field(c, i, 31 - clz32(cdb[i] & ~known));
+        }
+    }
+    return true;
+}
+
 static bool prepare(ScsiRequest *c)
 {
-    return check_state(c) && (!c->info->prepare || c->info->prepare(c));
+    return check_state(c) &&
+           (!scsi_disk(c)->strict || check_reserved_bits(c)) &&
+           (!c->info->prepare || c->info->prepare(c));
 }
 
 static int32_t send_command(SCSIRequest *req, uint8_t *cdb)
@@ -810,6 +835,7 @@ static TD_PROPERTIES tracedisk_scsi_properties[] = {
     DEFINE_PROP_STRING("hash", TdScsi, options.hash),
     DEFINE_PROP_STRING("overflow", TdScsi, options.overflow),
     DEFINE_PROP_BOOL("origin", TdScsi, options.origin, false),
+    DEFINE_PROP_BOOL("strict", TdScsi, strict, false),
     TD_PROPERTIES_END
 };
 

@@ -73,6 +73,7 @@ struct TdScsi {
     char *product;
     char *version;
     uint16_t rotation_rate;
+    bool strict;                /* reserved bits of the CDB are looked at */
 
     uint32_t unit_attention;    /* bits of SCSI_UA_*, atomic */
     /* Of the last command, until REQUEST SENSE or the next one. */

@@ -316,6 +316,8 @@ void rig_recover(Rig *rig)
     uint32_t cmd = rig_read(rig, AHCI_PX_CMD);
 
     rig_write(rig, AHCI_PX_CMD, cmd & ~AHCI_PX_CMD_ST);
+    /* With strict=on it takes a little. */
+    qtest_clock_step(rig->qts, 1000 * 1000);
     ASSERT_BIT_CLEAR(rig_read(rig, AHCI_PX_CMD), AHCI_PX_CMD_CR);
     rig_write(rig, AHCI_PX_SERR, ~0u);
     rig_write(rig, AHCI_PX_IS, ~0u);
