@@ -431,6 +431,7 @@ static void begin(ScsiRequest *c)
     td_decode(TD_SCSI, req->cmd.buf, req->cmd.len, &c->decoded);
     c->info = scsi_command_find(req->cmd.buf);
     td_transfer_note_origin(t);
+    td_doorbell_infer(s->doorbell, t->origin);
     td_transfer_begin(t, &submit);
 }
 
@@ -747,6 +748,10 @@ static void tracedisk_scsi_realize(SCSIDevice *dev, Error **errp)
     dev->max_lba = s->disk.blocks - 1;
     qemu_co_mutex_init(&s->atomic);
     observe(s);
+    if (s->disk.origins) {
+        s->doorbell = td_doorbell_new(qdev_get_parent_bus(DEVICE(s))->parent,
+                                      s->disk.origins);
+    }
     scsi_mode_init(s);
     scsi_set_unit_attention(s, SCSI_UA_RESET);
     add_boot_device_lchs(DEVICE(s), NULL, dev->conf.lcyls, dev->conf.lheads,
@@ -759,6 +764,8 @@ static void tracedisk_scsi_unrealize(SCSIDevice *dev)
     AioContext *ctx = blk_get_aio_context(s->disk.blk);
 
     del_boot_device_lchs(DEVICE(s), NULL);
+    td_doorbell_free(s->doorbell);
+    s->doorbell = NULL;
     td_aio_context_acquire(ctx);
     td_disk_unrealize(&s->disk);
     td_aio_context_release(ctx);

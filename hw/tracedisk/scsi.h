@@ -13,6 +13,7 @@
  *   scsi-reserve.c   reservations
  *   scsi-other.c     the rest
  *   observe.c        where the memory is that an HBA without lists uses
+ *   doorbell.c       who asked, where an HBA answers its doorbell later
  *
  * A command has two steps. prepare() checks the CDB and fails or, where the
  * answer is known at once, makes it. run() is a coroutine that moves data. An
@@ -23,6 +24,7 @@
 #define HW_TRACEDISK_SCSI_H
 
 #include "disk.h"
+#include "doorbell.h"
 #include "observe.h"
 #include "hw/scsi/scsi.h"
 #include "scsi/constants.h"
@@ -68,6 +70,7 @@ struct TdScsi {
     TdDisk disk;
     TdDiskOptions options;
     TdObserver *observer;       /* of an HBA without scatter-gather lists */
+    TdDoorbell *doorbell;       /* with origin=on, of some HBAs */
     char *serial;
     char *vendor;
     char *product;
