@@ -291,14 +291,16 @@ def describe_origin(hit, stack):
     lines = ["", f"Issued by {who}, at {origin['pc']:#x} {function_at(origin['pc']) or '??'}"]
     chain = [(address, function_at(address - 1)) for address in origin["chain"]]
     framed = chain and all(name for _, name in chain)
-    guesses = stack or ""
+    word = 4 if origin["machine"] == 3 else 8
+    guesses = []
     if framed:
         # A function without a frame of its own: who called it is below the first frame.
-        guesses = guesses[:2 * (origin["fp"] - origin["sp"])]
+        below = (stack or "")[:2 * (origin["fp"] - origin["sp"])]
+        guesses = list(words_of_code(below, word))[:1]
     elif stack:
+        guesses = list(words_of_code(stack, word))
         lines.append("  a guess: what on its stack is an address of code")
-    lines += [f"  from? {address:#x} {name}"
-              for address, name in words_of_code(guesses, 4 if origin["machine"] == 3 else 8)]
+    lines += [f"  from? {address:#x} {name}" for address, name in guesses]
     if framed or not stack:
         lines += [f"  from {address:#x} {name or '??'}" for address, name in chain]
     return lines
