@@ -17,6 +17,7 @@ from pathlib import Path
 
 PATIENCE = 60  # seconds, for anything that must happen at all
 SHOWN = 12     # lines of what QEMU printed
+MACHINE = ("-accel", "tcg", "-machine", "q35,sata=off")
 
 
 class Skip(Exception):
@@ -60,9 +61,9 @@ class Bench:
             image.truncate(size)
         return path
 
-    def start(self, *arguments, load=None):
+    def start(self, *arguments, load=None, machine=MACHINE):
         """Start QEMU; with a load, the guest runs ahci-load with these words."""
-        vm = Vm(self, arguments, load, len(self.vms))
+        vm = Vm(self, arguments, load, len(self.vms), machine)
         self.vms.append(vm)
         vm.connect()
         return vm
@@ -80,7 +81,7 @@ class Bench:
 
 
 class Vm:
-    def __init__(self, bench, arguments, load, number):
+    def __init__(self, bench, arguments, load, number, machine=MACHINE):
         self.folder = bench.folder
         self.log = bench.folder / f"qemu{number}.log"
         self.console = bench.folder / f"console{number}"
@@ -93,9 +94,9 @@ class Vm:
         self.qmp = None
         with open(self.log, "wb") as log:
             self.process = subprocess.Popen(
-                [*bench.launcher, "-accel", "tcg", "-machine", "q35,sata=off", "-m", "128",
-                 "-nodefaults", "-display", "none", "-no-reboot",
-                 "-qmp", f"unix:{self.socket_path},server=on,wait=off", *guest, *arguments],
+                [*bench.launcher, *machine, "-m", "128", "-nodefaults", "-display", "none",
+                 "-no-reboot", "-qmp", f"unix:{self.socket_path},server=on,wait=off", *guest,
+                 *arguments],
                 cwd=bench.folder, stdin=subprocess.DEVNULL, stdout=log, stderr=log)
 
     def printed(self):
