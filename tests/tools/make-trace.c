@@ -10,7 +10,7 @@
  * On stdin: one JSON object a line, {"put":"submit", …}, with the member names
  * of libtracedisk's structs; bytes are hex strings, pairs are objects, elements
  * are [addr, len, flags]. "complete" names its submit, and "event" its "ref",
- * by line number from 0. On stdout: the sequence number of each line's record.
+ * by line number from 0, and a submit's "origin" its "stack". On stdout: the sequence number of each line's record.
  */
 #include <inttypes.h>
 #include <jansson.h>
@@ -131,11 +131,48 @@ static int put_device(struct td_stream *s, json_t *o, uint64_t *seq)
     return ret;
 }
 
+static void read_origin(json_t *o, struct td_origin *origin, uint64_t *chain)
+{
+    json_t *list = json_object_get(o, "chain"), *item;
+    size_t i;
+
+    *origin = (struct td_origin){
+        .kind = (enum td_origin_kind)number(o, "kind"),
+        .cpu = (uint32_t)number(o, "cpu"),
+        .machine = has(o, "machine") ? (enum td_machine)number(o, "machine") : TD_MACHINE_X86_64,
+        .pc = number(o, "pc"),
+        .sp = number(o, "sp"),
+        .fp = number(o, "fp"),
+        .stack_seq = has(o, "stack") ? seqs[number(o, "stack")] : 0,
+        .chain = chain,
+        .n_chain = (uint32_t)json_array_size(list),
+    };
+    if (origin->n_chain > TD_MAX_CHAIN)
+        die("chain", "too long");
+    json_array_foreach(list, i, item)
+        chain[i] = to_uint(item);
+}
+
+static int put_stack(struct td_stream *s, json_t *o, uint64_t *seq)
+{
+    uint8_t data[TD_MAX_STACK];
+    struct td_stack k = {
+        .device = (uint32_t)number(o, "device"),
+        .addr = number(o, "addr"),
+        .data = data,
+        .len = bytes(o, "data", data, sizeof(data)),
+    };
+
+    return td_put_stack(s, number(o, "time_ns"), &k, seq);
+}
+
 static int put_submit(struct td_stream *s, json_t *o, uint64_t *seq)
 {
     json_t *list = json_object_get(o, "elements"), *item;
     struct td_element *elements = need(calloc(json_array_size(list) + 1, sizeof(*elements)));
     uint8_t raw[TD_MAX_RAW];
+    uint64_t chain[TD_MAX_CHAIN];
+    struct td_origin origin;
     struct td_submit c = {
         .device = (uint32_t)number(o, "device"),
         .protocol = (enum td_protocol)number(o, "protocol"),
@@ -153,6 +190,10 @@ static int put_submit(struct td_stream *s, json_t *o, uint64_t *seq)
         elements[i] = (struct td_element){ to_uint(json_array_get(item, 0)),
                                            (uint32_t)to_uint(json_array_get(item, 1)),
                                            (uint32_t)to_uint(json_array_get(item, 2)) };
+    if (has(o, "origin")) {
+        read_origin(json_object_get(o, "origin"), &origin, chain);
+        c.origin = &origin;
+    }
     ret = td_put_submit(s, number(o, "time_ns"), &c, seq);
     free(elements);
     return ret;
@@ -233,7 +274,7 @@ static const struct {
 } kinds[] = {
     { "header", put_header }, { "device", put_device },     { "submit", put_submit },
     { "event", put_event },   { "complete", put_complete }, { "mark", put_mark },
-    { "lost", put_lost },
+    { "lost", put_lost },     { "stack", put_stack },
 };
 
 static void put_line(struct td_stream *s, const char *line, uint64_t *seq)
