@@ -161,6 +161,30 @@ CASES += [
 ]
 
 
+# ---- SCSI, on virtio-scsi ----------------------------------------------------
+
+def stock_scsi(_bench):
+    return vm.stock_scsi()
+
+
+def ours_scsi(bench):
+    return vm.ours_scsi("tracedisk", bench.path("bench.tdt"))
+
+
+CASES += [
+    Case("scsi-read-4k", "4 KiB reads on virtio-scsi, depth 32, null-co: traced and hashed ÷ "
+         "stock scsi-hd untraced", Bar(0.95), pair(stock_scsi, ours_scsi, READ_4K)),
+    Case("scsi-iothread", "the same with an iothread, on both sides", Bar(0.95),
+         pair(lambda b: vm.stock_scsi("stock scsi, iothread", iothread=True),
+              lambda b: vm.ours_scsi("tracedisk, iothread", b.path("bench.tdt"), iothread=True),
+              READ_4K)),
+    Case("scsi-read-1m-file", "1 MiB reads on virtio-scsi of a raw file in the page cache, "
+         "÷ stock", Bar(0.85),
+         pair(with_raw_file(stock_scsi), with_raw_file(ours_scsi),
+              f"op=read size=1M depth=32 span={RAW_FILE_SIZE >> 20}M")),
+]
+
+
 # ---- The trace --------------------------------------------------------------
 
 def bytes_per_command(bench, words):

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""One run of the bare-metal AHCI load in a QEMU, measured from outside."""
+"""One run of the bare-metal load in a QEMU, measured from outside."""
 import os
 import shlex
 import subprocess
@@ -54,6 +54,24 @@ def ours(name, trace, options="", **more):
     return Side(name, ["-device", f"tracedisk-ahci,drive=d0,trace={trace}{options}"],
                 launcher=[str(BUILD / "tools/tracedisk"), "run", "--"],
                 extra=extra, **more)
+
+
+IOTHREAD = ["-object", "iothread,id=io"]
+
+
+def stock_scsi(name="stock scsi", iothread=False, **more):
+    """QEMU's own SCSI disk on virtio-scsi."""
+    hba = "virtio-scsi-pci,id=scsi" + (",iothread=io" if iothread else "")
+    return Side(name, [*(IOTHREAD if iothread else []), "-device", hba,
+                       "-device", "scsi-hd,drive=d0,bus=scsi.0"], **more)
+
+
+def ours_scsi(name, trace, iothread=False, options="", **more):
+    """Our SCSI disk on the same HBA."""
+    side = stock_scsi(name, iothread, launcher=[str(BUILD / "tools/tracedisk"), "run", "--"],
+                      **more)
+    side.devices[-1] = f"tracedisk-scsi,drive=d0,bus=scsi.0,trace={trace}{options}"
+    return side
 
 
 @dataclass

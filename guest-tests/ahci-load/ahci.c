@@ -406,7 +406,7 @@ void ahci_prepare(struct ahci_port *port, unsigned slot,
 
     t->cfis = command->fis;
     for (uint32_t i = 0; i < command->n_elements; i++) {
-        const struct ahci_element *e = &command->elements[i];
+        const struct disk_element *e = &command->elements[i];
 
         t->prdt[i].dba = (uint32_t)e->addr;
         t->prdt[i].dbau = (uint32_t)(e->addr >> 32);
@@ -537,7 +537,7 @@ static void read_ncq_error_log(struct ahci_port *port,
                                struct ahci_failure *failure)
 {
     static uint8_t *log;
-    struct ahci_element page;
+    struct disk_element page;
     struct ahci_command command = {
         .fis = ata_read_log(ATA_LOG_NCQ_ERROR),
         .elements = &page,

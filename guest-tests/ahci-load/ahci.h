@@ -18,22 +18,17 @@
 #include <stdint.h>
 
 #include "ata.h"
+#include "disk.h"
 #include "pci.h"
 
 #define AHCI_PCI_CLASS 0x010601u
-#define AHCI_SLOTS 32
+#define AHCI_SLOTS DISK_SLOTS
 #define AHCI_MAX_ELEMENT (4u << 20) /* 4.2.3.3, DBC: 22 bits, zero-based */
-
-/* One entry of a scatter-gather list: even address, even length. */
-struct ahci_element {
-    uint64_t addr;
-    uint32_t len;
-};
 
 struct ahci_command {
     struct ata_fis fis;
     bool write; /* data goes to the disk */
-    const struct ahci_element *elements;
+    const struct disk_element *elements; /* even addresses, even lengths */
     uint32_t n_elements;
 };
 

@@ -79,10 +79,10 @@ static void add_blocks(struct ata_fis *fis, int n)
 }
 
 /* The driver forgot to write the last element: it is another command's. */
-static void leave_element(struct ahci_element *last)
+static void leave_element(struct disk_element *last)
 {
-    static struct ahci_element previous;
-    struct ahci_element right = *last;
+    static struct disk_element previous;
+    struct disk_element right = *last;
 
     if (previous.len == last->len) {
         *last = previous;
@@ -91,7 +91,7 @@ static void leave_element(struct ahci_element *last)
 }
 
 /* All commands get the memory of the first. */
-static void share_memory(struct ahci_element *element)
+static void share_memory(struct disk_element *element)
 {
     static uint64_t first;
 
@@ -102,10 +102,10 @@ static void share_memory(struct ahci_element *element)
 }
 
 void bug_spoil_command(struct ahci_command *command,
-                       struct ahci_element *elements, unsigned slot)
+                       struct disk_element *elements, unsigned slot)
 {
     struct ata_fis *fis = &command->fis;
-    struct ahci_element *last = &elements[command->n_elements - 1];
+    struct disk_element *last = &elements[command->n_elements - 1];
 
     switch (the_bug) {
     case BUG_ELEMENT_OFF_BY_A_PAGE: /* into the next slot's buffer */

@@ -13,7 +13,7 @@
 #include <stdint.h>
 
 struct ahci_command;
-struct ahci_element;
+struct disk_element;
 
 enum bug {
     BUG_NONE,
@@ -66,6 +66,6 @@ void bug_plant(const char *name);
  * may be changed.
  */
 void bug_spoil_command(struct ahci_command *command,
-                       struct ahci_element *elements, unsigned slot);
+                       struct disk_element *elements, unsigned slot);
 
 #endif

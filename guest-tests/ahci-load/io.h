@@ -48,4 +48,10 @@ static inline void barrier(void)
     __asm__ volatile("" : : : "memory");
 }
 
+/* The same, and it is written before anything after it is read. */
+static inline void memory_fence(void)
+{
+    __asm__ volatile("lock; addl $0, (%%rsp)" : : : "memory", "cc");
+}
+
 #endif

@@ -24,10 +24,10 @@ struct job {
 
 static struct load_options o;
 static struct load_result *result;
-static struct ahci_port *port;
-static struct job jobs[AHCI_SLOTS];
-static struct ahci_element *elements;
-static uint64_t disk_blocks, next_lba, span_blocks, issued, random_state;
+static const struct disk *disk;
+static struct job jobs[DISK_SLOTS];
+static struct disk_element *elements;
+static uint64_t next_lba, span_blocks, issued, random_state;
 static uint32_t block_size;
 static bool writing;
 static bool unflushed; /* something was written since the last flush */
@@ -80,7 +80,7 @@ static void choose_job(struct job *job)
     }
     unflushed |= job->write;
     job->bad = o.bad && issued % o.bad == o.bad - 1;
-    job->lba = job->bad ? disk_blocks : choose_lba(job->size / block_size);
+    job->lba = job->bad ? disk->blocks : choose_lba(job->size / block_size);
 }
 
 /* ---- Data --------------------------------------------------------------- */
@@ -139,23 +139,19 @@ static bool check(const struct job *job)
 static void prepare(unsigned slot)
 {
     const struct job *job = &jobs[slot];
-    uint32_t blocks = job->size / block_size;
-    struct ahci_command command = {
+    struct disk_request request = {
         .write = job->write,
+        .lba = job->lba,
+        .blocks = job->size / block_size,
         .elements = elements,
         .n_elements = job->elements,
     };
 
-    command.fis = o.ncq ? ata_queued(job->write, job->lba, blocks, slot)
-                        : ata_dma(job->write, job->lba, blocks);
     for (uint32_t i = 0; i < job->elements; i++) {
         elements[i].addr = (uint64_t)piece(job, i);
         elements[i].len = job->size / job->elements;
     }
-    if (the_bug) {
-        bug_spoil_command(&command, elements, slot);
-    }
-    ahci_prepare(port, slot, &command);
+    disk->prepare(slot, &request);
 }
 
 static void begin(unsigned slot)
@@ -182,9 +178,8 @@ static void end(unsigned slot)
         print("slot %u: a command beyond the end of the disk succeeded\n",
               slot);
         result->errors++;
-    } else if (!o.ncq && ahci_bytes_moved(port, slot) != job->size) {
-        print("slot %u: %u bytes moved instead of %u\n", slot,
-              ahci_bytes_moved(port, slot), job->size);
+    } else if (!disk->moved(slot, job->size)) {
+        print("slot %u: it did not move %u bytes\n", slot, job->size);
         result->errors++;
     } else if (o.op == LOAD_VERIFY && !job->write && !check(job)) {
         result->errors++;
@@ -196,49 +191,43 @@ static void end(unsigned slot)
     }
 }
 
-/* The port has stopped: sort the failed command out, issue the others again. */
-static uint32_t recover(void)
+/* Sort failed commands out, and issue aborted ones again. */
+static uint32_t recover(struct disk_events *events)
 {
     static unsigned retries;
-    struct ahci_failure f;
-    uint32_t slots;
+    uint32_t failed = events->failed, again = events->again;
 
-    ahci_recover(port, &f);
-    if (f.slot_known && jobs[f.slot].bad) {
-        result->expected_errors++;
-    } else {
-        print("slot %s%u failed: PxIS 0x%x, PxSERR 0x%x, status 0x%x, "
-              "error 0x%x\n", f.slot_known ? "" : "?", f.slot, f.is, f.serr,
-              (uint32_t)f.status, (uint32_t)f.error);
-        result->errors++;
+    for (uint32_t slots = failed; slots; slots &= slots - 1) {
+        unsigned slot = (unsigned)__builtin_ctz(slots);
+
+        if (jobs[slot].bad) {
+            result->expected_errors++;
+        } else if (has_bug(BUG_RETRY_STORM) && retries++ < MAX_RETRIES) {
+            again |= 1u << slot;
+        } else {
+            disk->tell_failure(slot);
+            result->errors++;
+        }
     }
-    if (has_bug(BUG_RETRY_STORM) && f.slot_known && retries++ < MAX_RETRIES) {
-        result->errors = 0;
-        f.aborted |= 1u << f.slot;
-    }
-    slots = f.aborted;
-    while (slots) {
+    for (uint32_t slots = again; slots; slots &= slots - 1) {
         prepare((unsigned)__builtin_ctz(slots));
-        slots &= slots - 1;
     }
-    if (f.aborted) {
-        ahci_issue(port, f.aborted, o.ncq);
+    if (again) {
+        disk->issue(again);
     }
-    return f.slot_known ? ~f.aborted & 1u << f.slot : 0;
+    return failed & ~again;
 }
 
 static void flush(void)
 {
-    struct ahci_command command = { .fis = ata_flush() };
-
     if (has_bug(BUG_MISSING_FLUSH)) {
         return;
     }
     unflushed = false;
-    if (ahci_execute(port, &command)) {
+    if (disk->flush()) {
         result->flushes++;
     } else {
-        print("FLUSH CACHE EXT failed\n");
+        print("the flush failed\n");
         result->errors++;
     }
 }
@@ -255,10 +244,10 @@ static void misbehave(uint32_t slots)
         }
         break;
     case BUG_STOP_IN_FLIGHT:
-        ahci_close_disk(port);
+        disk->close();
         finish(0);
     case BUG_RESET_IN_FLIGHT:
-        ahci_reset_disk(port);
+        disk->reset();
         finish(0);
     case BUG_EXIT_IN_FLIGHT:
         finish(0);
@@ -292,7 +281,7 @@ static void run_queue(void)
             fresh |= 1u << slot;
         }
         if (fresh) {
-            ahci_issue(port, fresh, o.ncq);
+            disk->issue(fresh);
             if (the_bug) {
                 misbehave(fresh);
             }
@@ -304,46 +293,39 @@ static void run_queue(void)
             return;
         }
 
-        uint32_t done = ahci_poll(port);
+        struct disk_events events;
 
-        free |= done;
-        result->polls += done != 0;
-        for (; done; done &= done - 1) {
+        disk->poll(&events);
+        free |= events.done;
+        result->polls += events.done != 0;
+        for (uint32_t done = events.done; done; done &= done - 1) {
             end((unsigned)__builtin_ctz(done));
         }
-        if (port->failed) {
-            free |= recover();
+        if (events.failed) {
+            free |= recover(&events);
         }
     }
 }
 
-void load_init(const struct load_options *options,
-               const struct ata_identity *disk, struct ahci_port *the_port)
+void load_init(const struct load_options *options, const struct disk *the_disk)
 {
     o = *options;
-    port = the_port;
-    disk_blocks = disk->blocks;
+    disk = the_disk;
     block_size = disk->block_size;
-    span_blocks = o.span ? o.span / block_size : disk_blocks;
+    span_blocks = o.span ? o.span / block_size : disk->blocks;
 
-    if (o.ncq && (!port->hba->queued || !disk->queue_depth)) {
-        die("ncq=1, and the %s has no NCQ",
-            port->hba->queued ? "disk" : "HBA");
-    }
-    if (!o.depth || o.depth > port->hba->slots ||
-        (o.ncq && o.depth > disk->queue_depth)) {
-        die("depth=%u: the HBA has %u slots, the disk's queue %u", o.depth,
-            port->hba->slots, disk->queue_depth);
+    if (!o.depth || o.depth > disk->depth) {
+        die("depth=%u: the disk takes %u commands at once", o.depth, disk->depth);
     }
     if (!o.elements || o.size % (o.elements * block_size) ||
         o.size / block_size > MAX_BLOCKS || !o.size ||
-        o.size / o.elements > AHCI_MAX_ELEMENT) {
+        o.size / o.elements > disk->max_element) {
         die("size=%u elements=%u: elements must be equal, of whole blocks of "
             "%u bytes and at most 4 MiB; a command has at most 65536 blocks",
             o.size, o.elements, block_size);
     }
-    if (span_blocks > disk_blocks || span_blocks < o.size / block_size) {
-        die("span: the disk has %lu blocks, a command %u", disk_blocks,
+    if (span_blocks > disk->blocks || span_blocks < o.size / block_size) {
+        die("span: the disk has %lu blocks, a command %u", disk->blocks,
             o.size / block_size);
     }
     elements = memory_alloc(o.elements * sizeof(*elements), 16);

@@ -6,7 +6,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "ahci.h"
+#include "disk.h"
 
 enum load_op {
     LOAD_READ,
@@ -38,8 +38,7 @@ struct load_result {
 };
 
 /* Allocate buffers for the load. Dies when the options ask the impossible. */
-void load_init(const struct load_options *options,
-               const struct ata_identity *disk, struct ahci_port *port);
+void load_init(const struct load_options *options, const struct disk *disk);
 
 /* Run it. Stops early, and says why, after an error. */
 void load_run(struct load_result *result);

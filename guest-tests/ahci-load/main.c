@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * ahci-load: a kernel of its own that keeps an AHCI disk busy and measures it.
+ * ahci-load: a kernel of its own that keeps a disk busy and measures it: one on
+ * an AHCI HBA, or, where there is none, on virtio-scsi.
  *
  *   qemu-system-x86_64 -accel tcg -M q35 -m 256 -nodefaults -nographic \
  *       -debugcon stdio -device isa-debug-exit \
@@ -14,7 +15,7 @@
  *   size=4096      bytes a command (K and M are understood)
  *   elements=1     elements in its scatter-gather list, of equal size
  *   depth=32       commands outstanding
- *   ncq=1          READ/WRITE FPDMA QUEUED; 0: READ/WRITE DMA EXT
+ *   ncq=1          READ/WRITE FPDMA QUEUED; 0: READ/WRITE DMA EXT (AHCI)
  *   order=sequential   or random
  *   count=0        commands to do; seconds=0: time to run. One must be given.
  *   span=0         bytes of the disk to use; 0: all
@@ -25,10 +26,10 @@
  * It prints "begin" and "end" around the measured time, then the result as
  * name=value pairs. QEMU's exit status is 1 when all went well, 3 when not.
  */
-#include "ahci.h"
 #include "bugs.h"
 #include "clock.h"
 #include "console.h"
+#include "disk.h"
 #include "load.h"
 #include "memory.h"
 
@@ -147,46 +148,35 @@ static void parse(const char *s, struct load_options *o)
 
 /* ---- The kernel --------------------------------------------------------- */
 
-static void identify(struct ahci_port *port, struct ata_identity *identity)
+static const struct disk *open_disk(const struct load_options *options)
 {
-    uint16_t *words = memory_alloc(512, 512);
-    struct ahci_element page = { (uint64_t)words, 512 };
-    struct ahci_command command = {
-        .fis = ata_identify(), .elements = &page, .n_elements = 1,
-    };
+    struct disk_options wanted = { options->elements, options->ncq };
+    const struct disk *disk = ahci_disk_open(&wanted);
 
-    if (!ahci_execute(port, &command)) {
-        die("IDENTIFY DEVICE failed");
+    if (!disk) {
+        disk = virtio_scsi_disk_open(&wanted);
     }
-    ata_decode_identity(words, identity);
-    print("disk: %s, %lu blocks of %u bytes, queue depth %u\n",
-          identity->model, identity->blocks, identity->block_size,
-          identity->queue_depth);
+    if (!disk) {
+        die("no AHCI HBA, and no virtio-scsi");
+    }
+    return disk;
 }
 
 void main(const struct hvm_start_info *info)
 {
     struct load_options options;
     struct load_result r;
-    struct pci_device device;
-    struct ahci_hba hba;
-    struct ahci_port port;
-    struct ata_identity disk;
+    const struct disk *disk;
     uint64_t start, ns;
 
     memory_init(info);
     clock_init();
     parse((const char *)info->cmdline_paddr, &options);
 
-    if (!pci_find_class(AHCI_PCI_CLASS, &device)) {
-        die("no AHCI HBA");
-    }
-    ahci_open(&hba, device);
-    if (!ahci_open_disk(&hba, &port, options.elements)) {
-        die("the HBA has no disk");
-    }
-    identify(&port, &disk);
-    load_init(&options, &disk, &port);
+    disk = open_disk(&options);
+    print("disk: %s, %lu blocks of %u bytes, queue depth %u\n", disk->model,
+          disk->blocks, disk->block_size, disk->depth);
+    load_init(&options, disk);
 
     print("begin\n");
     start = clock_ns();
@@ -195,7 +185,7 @@ void main(const struct hvm_start_info *info)
     print("end\n");
 
     load_finish(&r);
-    ahci_close_disk(&port);
+    disk->close();
     print("commands=%lu bytes=%lu flushes=%lu expected_errors=%lu errors=%lu "
           "polls=%lu ns=%lu\n", r.commands, r.bytes, r.flushes,
           r.expected_errors, r.errors, r.polls, ns);

@@ -29,7 +29,8 @@ void pci_write(struct pci_device device, uint8_t offset, uint32_t value)
     outl(CONFIG_DATA, value);
 }
 
-bool pci_find_class(uint32_t class, struct pci_device *device)
+/* The first function whose register, shifted, has this value. */
+static bool find(uint8_t offset, unsigned shift, uint32_t value, struct pci_device *device)
 {
     for (unsigned bus = 0; bus < 256; bus++) {
         for (unsigned devfn = 0; devfn < 256; devfn++) {
@@ -37,13 +38,23 @@ bool pci_find_class(uint32_t class, struct pci_device *device)
                                     (uint8_t)(devfn & 7) };
 
             if (pci_read(d, PCI_VENDOR_ID) != NO_DEVICE &&
-                pci_read(d, PCI_CLASS_REVISION) >> 8 == class) {
+                pci_read(d, offset) >> shift == value) {
                 *device = d;
                 return true;
             }
         }
     }
     return false;
+}
+
+bool pci_find_class(uint32_t class, struct pci_device *device)
+{
+    return find(PCI_CLASS_REVISION, 8, class, device);
+}
+
+bool pci_find_id(uint16_t vendor, uint16_t device_id, struct pci_device *device)
+{
+    return find(PCI_VENDOR_ID, 0, (uint32_t)device_id << 16 | vendor, device);
 }
 
 uint64_t pci_memory_bar(struct pci_device device, unsigned bar)

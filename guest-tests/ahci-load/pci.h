@@ -30,6 +30,9 @@ void pci_write(struct pci_device device, uint8_t offset, uint32_t value);
  */
 bool pci_find_class(uint32_t class, struct pci_device *device);
 
+/* Find the first function of a vendor's device. False when there is none. */
+bool pci_find_id(uint16_t vendor, uint16_t device_id, struct pci_device *device);
+
 /* The address of a memory BAR that firmware has assigned; 0 if it has not. */
 uint64_t pci_memory_bar(struct pci_device device, unsigned bar);
 
