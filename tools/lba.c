@@ -7,6 +7,7 @@
 #include "input.h"
 #include "json.h"
 #include "options.h"
+#include "origin.h"
 #include "output.h"
 #include "record-text.h"
 #include "record.h"
@@ -15,6 +16,7 @@
 struct history {
     struct filter filter;
     struct input in;
+    struct origin_options origin;
     struct json *json; /* NULL: text */
     uint64_t lba;
     uint64_t commands;
@@ -101,6 +103,7 @@ static void print_text(const struct history *h, const struct td_command *c, cons
         digest_print_text(&c->complete.digest, false);
     }
     putchar('\n');
+    origin_print_text(&h->origin, c, ELEMENT_INDENT);
 }
 
 static void print_json(const struct history *h, const struct td_command *c, const GArray *places,
@@ -140,6 +143,7 @@ static void print_json(const struct history *h, const struct td_command *c, cons
     json_end_array(j);
     if (!pending && c->complete.digest.kind != TD_HASH_NONE)
         json_key_string(j, "hash", td_digest_text(&c->complete.digest, hash));
+    origin_print_json(j, &h->origin, c);
     json_end_object(j);
     json_end_document(j);
 }
@@ -164,6 +168,7 @@ static int print_history(struct history *h, const char *path)
 
     if (!input_open(&h->in, path))
         return EXIT_TROUBLE;
+    h->in.keep_stacks = h->origin.symbols;
     output_open();
     if (!h->json)
         print_titles(h);
@@ -193,6 +198,7 @@ int lba_main(int argc, char **argv)
     gboolean as_json = FALSE;
     const GOptionEntry options[] = {
         { "json", 0, 0, G_OPTION_ARG_NONE, &as_json, "print one JSON object a line", NULL },
+        ORIGIN_OPTION_ENTRIES(&history.origin),
         G_OPTION_ENTRY_NULL,
     };
     const struct command_line line = {
@@ -213,11 +219,12 @@ int lba_main(int argc, char **argv)
         /* said */
     } else if (!parse_number(argv[1], &history.lba)) {
         say("'%s' is not a block: a number, decimal or 0x...", argv[1]);
-    } else {
+    } else if (origin_options_open(&history.origin)) {
         history.json = as_json ? json_new(false) : NULL;
         status = print_history(&history, argv[2]);
         json_free(history.json);
     }
+    origin_options_close(&history.origin);
     filter_clear(&history.filter);
     return status;
 }

@@ -7,6 +7,7 @@
 #include "input.h"
 #include "json.h"
 #include "options.h"
+#include "origin.h"
 #include "output.h"
 #include "record-text.h"
 #include "record.h"
@@ -30,6 +31,7 @@ struct touch {
 struct history {
     struct filter filter;
     struct input in;
+    struct origin_options origin;
     struct json *json; /* NULL: text */
     uint64_t page;
     uint64_t touches;
@@ -70,6 +72,8 @@ static void print_text(const struct history *h, const struct touch *t)
     if (t->moved && t->moved < t->len)
         printf("  only %" PRIu32 " bytes moved", t->moved);
     putchar('\n');
+    if (t->payload)
+        origin_print_text(&h->origin, t->command, ELEMENT_INDENT);
 }
 
 static void print_json(const struct history *h, const struct touch *t)
@@ -106,6 +110,8 @@ static void print_json(const struct history *h, const struct touch *t)
     if (t->payload && t->command->complete.status != TD_PENDING &&
         t->command->complete.digest.kind != TD_HASH_NONE)
         json_key_string(j, "hash", td_digest_text(&t->command->complete.digest, hash));
+    if (t->payload)
+        origin_print_json(j, &h->origin, t->command);
     json_end_object(j);
     json_end_document(j);
 }
@@ -267,6 +273,7 @@ static int print_history(struct history *h, const char *path)
 
     if (!input_open(&h->in, path))
         return EXIT_TROUBLE;
+    h->in.keep_stacks = h->origin.symbols;
     output_open();
     if (!h->json)
         print_title(h);
@@ -288,6 +295,7 @@ int page_main(int argc, char **argv)
     gboolean as_json = FALSE;
     const GOptionEntry options[] = {
         { "json", 0, 0, G_OPTION_ARG_NONE, &as_json, "print one JSON object a line", NULL },
+        ORIGIN_OPTION_ENTRIES(&history.origin),
         G_OPTION_ENTRY_NULL,
     };
     const struct command_line line = {
@@ -308,12 +316,13 @@ int page_main(int argc, char **argv)
         /* said */
     } else if (!parse_number(argv[1], &history.page)) {
         say("'%s' is not a guest-physical address: a number, decimal or 0x...", argv[1]);
-    } else {
+    } else if (origin_options_open(&history.origin)) {
         history.page -= history.page % GUEST_PAGE;
         history.json = as_json ? json_new(false) : NULL;
         status = print_history(&history, argv[2]);
         json_free(history.json);
     }
+    origin_options_close(&history.origin);
     filter_clear(&history.filter);
     return status;
 }

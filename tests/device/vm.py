@@ -210,21 +210,28 @@ class Trace:
               "commands without an end")
 
 
-def in_tree():
-    """The QEMU that is built in tree, with sanitizers that end it at an error."""
+def in_tree(*options):
+    """The QEMU that is built in tree."""
     script = Path(__file__).resolve().parents[2] / "script/qemu-tree"
-    done = subprocess.run([script, "--sanitize"], check=True, stdout=subprocess.PIPE, text=True)
+    done = subprocess.run([script, *options], check=True, stdout=subprocess.PIPE, text=True)
+    return Path(done.stdout.strip()) / "qemu-system-x86_64"
+
+
+def in_tree_sanitized():
+    """The same with sanitizers, that end it at an error."""
     # QEMU's own savevm leaks; tests/qtest looks for leaks.
     os.environ["ASAN_OPTIONS"] = "detect_leaks=0"
     os.environ["UBSAN_OPTIONS"] = "halt_on_error=1:print_stacktrace=1"
-    return Path(done.stdout.strip())
+    return in_tree("--sanitize")
 
 
 def main(*tests):
-    """argv: stock or sanitized, the build folder, names of tests (default: all)."""
+    """argv: stock, tree or sanitized, the build folder, names of tests (default: all)."""
     kind, build = sys.argv[1], Path(sys.argv[2]).resolve()
     if kind == "sanitized":
-        launcher = [in_tree() / "qemu-system-x86_64"]
+        launcher = [in_tree_sanitized()]
+    elif kind == "tree":
+        launcher = [in_tree()]
     else:
         qemu = os.environ.get("QEMU", "qemu-system-x86_64")
         launcher = [build / "tools/tracedisk", "run", "--", qemu]
