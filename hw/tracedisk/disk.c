@@ -163,7 +163,7 @@ static void wake_waiting(TdDisk *disk)
 {
     qemu_co_enter_all(&disk->parked, &disk->lock);
     qemu_co_enter_all(&disk->quiesced_queue, &disk->lock);
-    qemu_co_enter_all(&disk->held, &disk->lock);
+    td_disk_wake_held(disk);
 }
 
 /*
@@ -304,7 +304,7 @@ void td_transfer_release(TdTransfer *t)
         QTAILQ_REMOVE(&disk->active, t, next);
         t->active = false;
         disk->ended++;
-        qemu_co_enter_all(&disk->held, &disk->lock);
+        td_disk_wake_held(disk);
     }
     td_transfer_pause(t);
 }
@@ -339,7 +339,7 @@ bool td_disk_realize(TdDisk *disk, BlockConf *conf, DeviceState *dev,
     qemu_co_queue_init(&disk->parked);
     qemu_co_queue_init(&disk->quiesced_queue);
     qemu_co_queue_init(&disk->turn);
-    qemu_co_queue_init(&disk->held);
+    QTAILQ_INIT(&disk->held);
     disk->hash = TD_HASH_XXH3;
     if (options->hash && td_hash_kind_parse(options->hash, &disk->hash) < 0) {
         error_setg(errp, "hash=%s is not a hash: use xxh3, crc32 or none",

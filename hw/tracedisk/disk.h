@@ -46,8 +46,8 @@ typedef struct TdDisk {
     unsigned resumed;           /* counts the "cont"s */
     CoQueue quiesced_queue;
     unsigned quiesced;
-    /* Commands that a fault plan holds back. */
-    CoQueue held;
+    /* Commands that a fault plan holds back: faults.c */
+    QTAILQ_HEAD(, TdHold) held;
     uint64_t ended;             /* counts released commands */
     /* Large transfers take turns: see disk.c. */
     CoQueue turn;

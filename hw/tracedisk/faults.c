@@ -162,18 +162,54 @@ bool td_faults_match(TdFaults *f, const TdFaultSubject *subject, TdFault *fault,
 
 /* ---- What is done to a transfer ---------------------------------------- */
 
-typedef struct Hold {
-    TdDisk *disk;
-    bool over;
-} Hold;
+typedef struct TdHold {
+    TdTransfer *t;
+    CoQueue queue;              /* of the one coroutine that waits */
+    bool over;                  /* its time is */
+    uint64_t until;             /* so many commands have ended; 0: any number */
+    QTAILQ_ENTRY(TdHold) next;
+} TdHold;
+
+static bool may_go_on(const TdHold *h)
+{
+    return h->over || h->t->cancelled ||
+           (h->until && h->t->disk->ended >= h->until);
+}
+
+static TdHold *first_to_go_on(TdDisk *disk)
+{
+    TdHold *h;
+
+    QTAILQ_FOREACH(h, &disk->held, next) {
+        if (may_go_on(h)) {
+            return h;
+        }
+    }
+    return NULL;
+}
+
+/*
+ * Only those: one that is woken to wait again would be woken for ever. Each
+ * wake-up gives the lock away, so the search starts anew.
+ */
+void td_disk_wake_held(TdDisk *disk)
+{
+    TdHold *h;
+
+    while ((h = first_to_go_on(disk))) {
+        QTAILQ_REMOVE(&disk->held, h, next);
+        qemu_co_enter_next(&h->queue, &disk->lock);
+    }
+}
 
 static void hold_is_over(void *opaque)
 {
-    Hold *hold = opaque;
+    TdHold *h = opaque;
+    TdDisk *disk = h->t->disk;
 
-    QEMU_LOCK_GUARD(&hold->disk->lock);
-    hold->over = true;
-    qemu_co_enter_all(&hold->disk->held, &hold->disk->lock);
+    QEMU_LOCK_GUARD(&disk->lock);
+    h->over = true;
+    td_disk_wake_held(disk);
 }
 
 /*
@@ -183,18 +219,18 @@ static void hold_is_over(void *opaque)
 static int coroutine_fn hold(TdTransfer *t, uint64_t ns, uint64_t others)
 {
     TdDisk *disk = t->disk;
-    Hold h = { .disk = disk };
+    TdHold h = { .t = t };
     QEMUTimer *timer = aio_timer_new(qemu_get_current_aio_context(),
                                      QEMU_CLOCK_VIRTUAL, SCALE_NS,
                                      hold_is_over, &h);
-    uint64_t ended;
 
+    qemu_co_queue_init(&h.queue);
     qemu_mutex_lock(&disk->lock);
     timer_mod(timer, qemu_clock_get_ns(QEMU_CLOCK_VIRTUAL) + ns);
-    ended = disk->ended;
-    while (!h.over && !t->cancelled &&
-           !(others && disk->ended - ended >= others)) {
-        qemu_co_queue_wait(&disk->held, &disk->lock);
+    h.until = others ? disk->ended + others : 0;
+    if (!may_go_on(&h)) {
+        QTAILQ_INSERT_TAIL(&disk->held, &h, next);
+        qemu_co_queue_wait(&h.queue, &disk->lock);
     }
     qemu_mutex_unlock(&disk->lock);
     timer_free(timer);

@@ -384,6 +384,31 @@ static void test_delay(void)
     rig_free(rig);
 }
 
+/* Several at a time, each for its own while; and the VM stops meanwhile. */
+static void test_delay_several(void)
+{
+    Rig *rig = start("[a]\ntag=0\ndelay=30ms\n[b]\ntag=1\ndelay=10ms\n"
+                     "[c]\ntag=2\nreorder=2\ndelay=10s\n");
+    uint64_t addr = ahci_alloc(rig->ahci, 3 * BYTES);
+
+    for (unsigned tag = 0; tag < 3; tag++) {
+        fill_queued(rig, tag, addr + tag * BYTES);
+    }
+    rig_ring_queued(rig, 7);
+    g_assert_cmphex(rig_read(rig, AHCI_PX_SACT), ==, 7);
+    qtest_qmp_assert_success(rig->qts, "{'execute': 'stop'}");
+    qtest_qmp_assert_success(rig->qts, "{'execute': 'cont'}");
+    qtest_clock_step(rig->qts, 11 * 1000 * 1000);
+    wait_for_sact(rig, 5);
+    qtest_clock_step(rig->qts, 20 * 1000 * 1000);
+    wait_for_sact(rig, 0);
+    rig_stop(rig);
+    g_assert_cmpuint(rig_traced(rig, NULL, 0)->tag, ==, 1);
+    g_assert_cmpuint(rig_traced(rig, NULL, 1)->tag, ==, 0);
+    g_assert_cmpuint(rig_traced(rig, NULL, 2)->tag, ==, 2);
+    rig_free(rig);
+}
+
 /* A command that is held ends, when a reset comes, as any in flight. */
 static void test_delay_reset(void)
 {
@@ -595,6 +620,7 @@ int main(int argc, char **argv)
     qtest_add_func("/tracedisk/faults/flip/write", test_flip_write);
     qtest_add_func("/tracedisk/faults/flip/identify", test_flip_identify);
     qtest_add_func("/tracedisk/faults/delay", test_delay);
+    qtest_add_func("/tracedisk/faults/delay/several", test_delay_several);
     qtest_add_func("/tracedisk/faults/delay/reset", test_delay_reset);
     qtest_add_func("/tracedisk/faults/reorder", test_reorder);
     qtest_add_func("/tracedisk/faults/reorder/alone", test_reorder_alone);
