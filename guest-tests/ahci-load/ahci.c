@@ -247,7 +247,9 @@ static bool reset_port(volatile struct ahci_port_registers *regs)
     uint32_t sctl = regs->sctl & ~PXSCTL_DET;
 
     regs->sctl = sctl | PXSCTL_COMRESET;
-    wait_ms(1);
+    if (!has_bug(BUG_SHORT_COMRESET)) {
+        wait_ms(1);
+    }
     regs->sctl = sctl;
     if (!wait_for(&regs->ssts, 0xf, DET_ESTABLISHED, 1000 * MS)) {
         return false;
@@ -344,6 +346,9 @@ static bool bring_link_up(const struct ahci_hba *hba,
         if (PXSSTS_DET(regs->ssts) != DET_PRESENT || !reset_port(regs)) {
             return false;
         }
+    }
+    if (has_bug(BUG_SHORT_COMRESET) && !reset_port(regs)) {
+        return false;
     }
     regs->serr = ALL_BITS;
     return device_idle(regs, 10000 * MS) && regs->sig == PXSIG_ATA;

@@ -40,6 +40,7 @@ static const struct {
     { "issue-stopped", BUG_ISSUE_STOPPED },
     { "wild-table", BUG_WILD_TABLE },
     { "narrow-register", BUG_NARROW_REGISTER },
+    { "short-comreset", BUG_SHORT_COMRESET },
 };
 
 /* The word at s, up to a space or the end. */

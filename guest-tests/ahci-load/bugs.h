@@ -49,6 +49,7 @@ enum bug {
     BUG_ISSUE_STOPPED,
     BUG_WILD_TABLE,
     BUG_NARROW_REGISTER,
+    BUG_SHORT_COMRESET,
 };
 
 extern enum bug the_bug;
