@@ -49,13 +49,31 @@ void td_transfer_reset(TdTransfer *t)
 
 /* ---- Waiting, cancelling, errors --------------------------------------- */
 
+static void coroutine_fn wait_among(TdDisk *disk, TdWaiters *waiters)
+{
+    waiters->count++;
+    qemu_co_queue_wait(&waiters->queue, &disk->lock);
+    waiters->count--;
+}
+
+/*
+ * Let each look again, once: one that must wait on joins the end of the queue,
+ * where qemu_co_enter_all() would find it for ever. With disk->lock held.
+ */
+static void wake_each(TdDisk *disk, TdWaiters *waiters)
+{
+    for (unsigned n = waiters->count; n; n--) {
+        qemu_co_enter_next(&waiters->queue, &disk->lock);
+    }
+}
+
 /* With disk->lock held. */
 static int coroutine_fn wait_until_undrained(TdTransfer *t)
 {
     TdDisk *disk = t->disk;
 
     while (disk->quiesced && !t->cancelled) {
-        qemu_co_queue_wait(&disk->quiesced_queue, &disk->lock);
+        wait_among(disk, &disk->undrained);
     }
     return t->cancelled ? -ECANCELED : 0;
 }
@@ -113,7 +131,7 @@ static int coroutine_fn wait_for_cont(TdTransfer *t)
     qemu_mutex_lock(&disk->lock);
     for (unsigned stop = disk->resumed;
          disk->resumed == stop && !t->cancelled;) {
-        qemu_co_queue_wait(&disk->parked, &disk->lock);
+        wait_among(disk, &disk->parked);
     }
     ret = wait_until_undrained(t);
     qemu_mutex_unlock(&disk->lock);
@@ -161,8 +179,8 @@ int coroutine_fn td_transfer_co_stop_vm(TdTransfer *t, RunState state)
 /* Let all that wait look again; with disk->lock held. */
 static void wake_waiting(TdDisk *disk)
 {
-    qemu_co_enter_all(&disk->parked, &disk->lock);
-    qemu_co_enter_all(&disk->quiesced_queue, &disk->lock);
+    wake_each(disk, &disk->parked);
+    wake_each(disk, &disk->undrained);
     td_disk_wake_held(disk);
 }
 
@@ -196,7 +214,7 @@ static void disk_drained_end(void *opaque)
     QEMU_LOCK_GUARD(&disk->lock);
     qatomic_set(&disk->quiesced, disk->quiesced - 1);
     if (!disk->quiesced) {
-        qemu_co_enter_all(&disk->quiesced_queue, &disk->lock);
+        wake_each(disk, &disk->undrained);
     }
 }
 
@@ -336,8 +354,8 @@ bool td_disk_realize(TdDisk *disk, BlockConf *conf, DeviceState *dev,
 
     qemu_mutex_init(&disk->lock);
     QTAILQ_INIT(&disk->active);
-    qemu_co_queue_init(&disk->parked);
-    qemu_co_queue_init(&disk->quiesced_queue);
+    qemu_co_queue_init(&disk->parked.queue);
+    qemu_co_queue_init(&disk->undrained.queue);
     qemu_co_queue_init(&disk->turn);
     QTAILQ_INIT(&disk->held);
     disk->hash = TD_HASH_XXH3;

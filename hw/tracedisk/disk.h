@@ -24,6 +24,12 @@
 
 typedef struct TdTransfer TdTransfer;
 
+/* Coroutines that wait for something to change; see disk.c. */
+typedef struct TdWaiters {
+    CoQueue queue;
+    unsigned count;
+} TdWaiters;
+
 typedef struct TdDisk {
     BlockBackend *blk;
     TdRecorder *recorder;
@@ -42,9 +48,9 @@ typedef struct TdDisk {
     /* Commands between begin and release. */
     QTAILQ_HEAD(, TdTransfer) active;
     /* Commands that wait for "cont" after an I/O error, or for a drain's end */
-    CoQueue parked;
+    TdWaiters parked;
     unsigned resumed;           /* counts the "cont"s */
-    CoQueue quiesced_queue;
+    TdWaiters undrained;
     unsigned quiesced;
     /* Commands that a fault plan holds back: faults.c */
     QTAILQ_HEAD(, TdHold) held;
