@@ -1,6 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* Block ranges of a device, disjoint and in order, each with a value. */
+/* Block ranges of a device, disjoint and in order. */
 #include "extents.h"
+
+struct extent {
+    uint64_t first, end; /* [first, end) */
+};
 
 struct extents {
     GTree *tree; /* by first; disjoint, so the order of first is that of end */
@@ -42,27 +46,6 @@ static const struct extent *first_behind(const struct extents *e, uint64_t block
     return node ? g_tree_node_key(node) : NULL;
 }
 
-void extents_drop(struct extents *e, uint64_t first, uint64_t end)
-{
-    const struct extent *x;
-
-    while ((x = first_behind(e, first)) && x->first < end)
-        g_tree_remove(e->tree, x);
-}
-
-void extents_put(struct extents *e, const struct extent *extent)
-{
-    extents_drop(e, extent->first, extent->end);
-    g_tree_insert(e->tree, g_memdup2(extent, sizeof(*extent)), NULL);
-}
-
-const struct extent *extents_find(const struct extents *e, uint64_t first, uint64_t end)
-{
-    const struct extent *x = first_behind(e, first);
-
-    return x && x->first == first && x->end == end ? x : NULL;
-}
-
 void extents_join(struct extents *e, uint64_t first, uint64_t end)
 {
     struct extent whole = { .first = first, .end = end };
@@ -74,7 +57,7 @@ void extents_join(struct extents *e, uint64_t first, uint64_t end)
         whole.end = MAX(whole.end, x->end);
         g_tree_remove(e->tree, x);
     }
-    extents_put(e, &whole);
+    g_tree_insert(e->tree, g_memdup2(&whole, sizeof(whole)), NULL);
 }
 
 bool extents_find_hole(const struct extents *e, uint64_t first, uint64_t end, uint64_t *hole)

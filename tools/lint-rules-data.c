@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "extents.h"
+#include "oracle.h"
 
 /* ---- Range ---- */
 
@@ -112,41 +113,63 @@ const struct lint_rule lint_read_unwritten = {
 
 /* ---- Reads that are not what was written ---- */
 
-/*
- * Extents whose content is known by its hash. A write makes its blocks unknown
- * when it is submitted, and known when it completes, whole and in order.
- */
+struct differs {
+    struct oracle *oracle;
+    struct lint *lint;
+    const struct lint_command *command; /* the one at hand */
+};
+
+static void report_differs(void *data, const struct oracle_result *r)
+{
+    const struct differs *differs = data;
+    const struct lint_command *c = differs->command;
+    const struct version *v;
+    char is[40], was[40];
+
+    if (r->verdict != VERDICT_MISMATCH)
+        return;
+    v = g_ptr_array_index(r->legal, 0);
+    td_digest_text(&r->digest, is);
+    td_digest_text(&v->digest, was);
+    if (c->seq != r->seq) /* it waited for a write to complete */
+        lint_report_device(differs->lint, c->device, r->seq, "%s %" PRIu64 "+%" PRIu64
+                           ": read %s; none of the writes that it could have seen wrote that",
+                           r->command, r->lba, r->blocks, is);
+    else if (v->kind == CONTENT_BYTES)
+        lint_report(differs->lint, c, NULL, "read %s; #%" PRIu64 " %s %s", is, v->seq,
+                    v->by_read ? "read" : "wrote", was);
+    else
+        lint_report(differs->lint, c, NULL, "read %s, which #%" PRIu64 " %s did not write", is,
+                    v->seq, v->command);
+}
+
 static void read_differs_submit(struct lint *l, void *state, const struct lint_command *c)
 {
-    (void)l;
-    if (c->decoded.op == TD_OP_TRIM || c->decoded.op == TD_OP_OTHER)
-        maps_clear(state); /* which blocks, if any, is not recorded */
-    else if (overwrites(c) && has_blocks(c))
-        extents_drop(map_of(state, c->device), c->decoded.lba, end_of(c));
+    struct differs *differs = state;
+
+    if (!differs->oracle) {
+        differs->lint = l;
+        differs->oracle = oracle_new(report_differs, NULL, differs);
+    }
+    oracle_submit(differs->oracle, c->seq, &c->submit, c->device->block_size);
 }
 
 static void read_differs(struct lint *l, void *state, const struct lint_command *c,
                          const struct lint_complete *complete)
 {
-    const struct td_complete *r = complete->record;
-    const struct extent *known;
-    char is[40], was[40];
+    struct differs *differs = state;
 
-    if (!has_blocks(c) || !c->payload || r->status != TD_GOOD || r->bytes != c->payload ||
-        r->digest.kind == TD_HASH_NONE)
-        return;
-    if (c->decoded.op == TD_OP_WRITE && !c->order_unknown && !(r->flags & TD_BUFFER_CHANGED)) {
-        const struct extent extent = { c->decoded.lba, end_of(c), r->digest, complete->seq };
+    (void)l;
+    differs->command = c;
+    if (differs->oracle)
+        oracle_complete(differs->oracle, complete->seq, complete->ns, complete->record);
+}
 
-        extents_put(map_of(state, c->device), &extent);
-    } else if (c->decoded.op == TD_OP_READ && !(r->flags & TD_OUTSIDE_RAM)) {
-        known = extents_find(map_of(state, c->device), c->decoded.lba, end_of(c));
-        if (known && known->seq < c->seq && known->digest.kind == r->digest.kind &&
-            !td_digest_equal(&known->digest, &r->digest))
-            lint_report(l, c, NULL, "read %s; record #%" PRIu64 " completed the write of %s",
-                        td_digest_text(&r->digest, is), known->seq,
-                        td_digest_text(&known->digest, was));
-    }
+static void differs_clear(void *data)
+{
+    struct differs *differs = data;
+
+    g_clear_pointer(&differs->oracle, oracle_free);
 }
 
 const struct lint_rule lint_read_differs = {
@@ -155,12 +178,11 @@ const struct lint_rule lint_read_differs = {
     .clause = "ACS-3 7 (READ, WRITE); SBC-3 5",
     .title = "a read did not return what was last written to the same blocks",
     .why = "The disk lost or changed data (an injected fault, a broken image, a second writer), or "
-           "two writes were in the wrong order. Compares whole commands of the same extent only; "
-           "parts are not looked at.",
-    .state_size = sizeof(struct maps),
+           "two writes were in the wrong order. 'tracedisk verify' says more.",
+    .state_size = sizeof(struct differs),
     .submit = read_differs_submit,
     .complete = read_differs,
-    .clear = maps_clear,
+    .clear = differs_clear,
 };
 
 /* ---- Writes that a power loss would take ---- */

@@ -248,20 +248,6 @@ static bool read_elements(struct lint *l, const struct td_record *record)
            td_record_elements(record, (struct td_element *)(void *)l->elements->data) == 0;
 }
 
-static void mark_unordered(struct lint *l, struct lint_command *c)
-{
-    bool overwrites = c->decoded.op == TD_OP_WRITE || c->decoded.op == TD_OP_ZERO;
-
-    for (uint32_t i = 0; overwrites && i < l->in_flight->len; i++) {
-        struct lint_command *o = g_ptr_array_index(l->in_flight, i);
-
-        if (o->device == c->device && o->decoded.flags & c->decoded.flags & TD_HAS_LBA &&
-            o->decoded.lba < c->decoded.lba + c->decoded.blocks &&
-            c->decoded.lba < o->decoded.lba + o->decoded.blocks)
-            o->order_unknown = c->order_unknown = true;
-    }
-}
-
 static void submitted(struct lint *l, const struct td_record *record)
 {
     const struct td_submit *submit = &record->submit;
@@ -283,7 +269,6 @@ static void submitted(struct lint *l, const struct td_record *record)
         (c->decoded.op == TD_OP_READ || (c->decoded.op == TD_OP_WRITE && !is_write_same(&joined))))
         c->payload = c->decoded.blocks * c->device->block_size;
     find_spans(c);
-    mark_unordered(l, c);
     l->commands++;
     show_submit(l, c);
     c->submit.elements = NULL;

@@ -54,7 +54,6 @@ struct lint_command {
     struct lint_span *spans;
     uint32_t n_spans;
     uint32_t place;      /* among those in flight */
-    bool order_unknown;  /* another write to its blocks was in flight with it */
 };
 
 struct lint_complete {

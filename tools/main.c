@@ -21,6 +21,7 @@ static const struct subcommand {
     { "report", report_main, "a page to look at: blocks over time, latency, guest pages" },
     { "export", export_main, "a trace for Wireshark, SQLite, spreadsheets, scripts" },
     { "lint", lint_main, "what a driver did that it should not" },
+    { "verify", verify_main, "did each read return what was last written" },
 };
 
 void say(const char *format, ...)

@@ -27,6 +27,7 @@ subcommand_main page_main;
 subcommand_main report_main;
 subcommand_main run_main;
 subcommand_main stat_main;
+subcommand_main verify_main;
 
 /* Print "tracedisk SUBCOMMAND: …" and a newline to stderr. */
 void say(const char *format, ...) G_GNUC_PRINTF(1, 2);

@@ -1,0 +1,33 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* tracedisk verify: what it found, and how that is printed. */
+#ifndef TOOLS_VERIFY_H
+#define TOOLS_VERIFY_H
+
+#include "oracle.h"
+
+/* Where bytes were seen: the last command before a read that moved the same. */
+struct sighting {
+    uint64_t seq; /* 0: never */
+    uint64_t lba, blocks;
+    const char *device; /* a printable name */
+    const char *command;
+};
+
+struct mismatch {
+    struct oracle_result read; /* its pointers: not the oracle's but our own */
+    const char *device;
+    struct sighting written, returned; /* by a write, by a read */
+};
+
+struct verify_result {
+    uint64_t counts[VERDICTS]; /* reads */
+    GPtrArray *mismatches;     /* struct mismatch: as many as are to be shown */
+    bool has_image;
+};
+
+uint64_t verify_reads(const struct verify_result *r);
+
+void verify_print_text(const struct verify_result *r);
+void verify_print_json(const struct verify_result *r); /* one object a line, then a summary */
+
+#endif
