@@ -64,7 +64,11 @@ typedef enum TdSystem {
 } TdSystem;
 
 typedef struct TdCase {
-    const char *name;       /* within the topic; may have slashes */
+    /*
+     * Within the topic; may have slashes. None is the start of another's: when
+     * GLib is asked for "a" it runs "a/b", too.
+     */
+    const char *name;
     const char *title;      /* what holds, in a sentence without a full stop */
     const char *clause;     /* specification and clause: "ACS-3 7.12" */
     const char *good;       /* items covered with good input, with spaces */
@@ -107,15 +111,15 @@ TdSystem td_system(void);
  * command that repeats the case are printed, and the program ends.
  */
 #define td_expect_hex(actual, op, expected) \
-    td_expect_cmp(actual, op, expected, true)
+    td_expect_cmp(actual, #actual, op, expected, #expected, true)
 #define td_expect_uint(actual, op, expected) \
-    td_expect_cmp(actual, op, expected, false)
-#define td_expect_cmp(actual, op, expected, hex) \
+    td_expect_cmp(actual, #actual, op, expected, #expected, false)
+#define td_expect_cmp(actual, what, op, expected, wanted, hex) \
     do { \
         uint64_t actual_ = (actual), expected_ = (expected); \
         if (!(actual_ op expected_)) { \
-            td_fail_number(__FILE__, __LINE__, #actual, #op, #expected, \
-                           actual_, expected_, hex); \
+            td_fail_number(__FILE__, __LINE__, what, #op, wanted, actual_, \
+                           expected_, hex); \
         } \
     } while (0)
 /* All of @bits, or none of them, are set. */

@@ -1,0 +1,175 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Interrupts, 10.7, and the bits of PxIS that cause them.
+ */
+#include "suite.h"
+#include "hw/pci/pci_regs.h"
+
+/* The line follows PxIS, PxIE and GHC.IE; IS stays until cleared [10.7.2]. */
+static void test_interrupt_line(void)
+{
+    TdAhci *hba = td_ahci_start("");
+    RegH2DFIS fis = td_fis_lba48(CMD_READ_DMA_EXT, 0, SECTORS);
+    TdPrd list = { 64 * MiB, BYTES };
+    uint16_t status;
+
+    td_ahci_fill(hba, 0, &fis, &list, 1);
+    td_ahci_ring(hba, 1);
+    td_ahci_wait(hba);
+    status = qpci_config_readw(hba->ahci->dev, PCI_STATUS);
+    td_expect_set(status, PCI_STATUS_INTERRUPT);
+    td_expect_set(ahci_rreg(hba->ahci, AHCI_IS), 1u << hba->port);
+    td_px_write(hba, AHCI_PX_IS, ~0u);
+    td_expect_set(ahci_rreg(hba->ahci, AHCI_IS), 1u << hba->port);
+    ahci_wreg(hba->ahci, AHCI_IS, ~0u);
+    status = qpci_config_readw(hba->ahci->dev, PCI_STATUS);
+    td_expect_clear(status, PCI_STATUS_INTERRUPT);
+    /* Cleared in the wrong order IS is set again at once [5.5.3]. */
+    td_ahci_ring(hba, 1);
+    td_ahci_wait(hba);
+    ahci_wreg(hba->ahci, AHCI_IS, ~0u);
+    td_expect_set(ahci_rreg(hba->ahci, AHCI_IS), 1u << hba->port);
+    td_ahci_stop(hba);
+    td_ahci_free(hba);
+}
+
+static bool line_is_up(TdAhci *hba)
+{
+    return qpci_config_readw(hba->ahci->dev, PCI_STATUS) & PCI_STATUS_INTERRUPT;
+}
+
+/* Neither PxIE alone nor GHC.IE alone raises the line. */
+static void test_masked(void)
+{
+    TdAhci *hba = td_ahci_start("");
+
+    td_px_write(hba, AHCI_PX_IE, 0);
+    td_ahci_check_alive(hba);
+    td_expect_clear(ahci_rreg(hba->ahci, AHCI_IS), 1u << hba->port);
+    td_expect(!line_is_up(hba));
+
+    ahci_wreg(hba->ahci, AHCI_GHC, AHCI_GHC_AE);
+    td_px_write(hba, AHCI_PX_IE, AHCI_PX_IE_DHRE);
+    td_ahci_check_alive(hba);
+    td_expect_set(ahci_rreg(hba->ahci, AHCI_IS), 1u << hba->port);
+    td_expect(!line_is_up(hba));
+    ahci_wreg(hba->ahci, AHCI_GHC, AHCI_GHC_AE | AHCI_GHC_IE);
+    td_expect(line_is_up(hba));
+    td_ahci_stop(hba);
+    td_ahci_free(hba);
+}
+
+typedef struct KindCase {
+    RegH2DFIS (*fis)(void);
+    uint32_t bytes, is;
+} KindCase;
+
+static RegH2DFIS queued_read(void)
+{
+    return td_fis_ncq(READ_FPDMA_QUEUED, 0, 1, 0);
+}
+
+static RegH2DFIS identify(void)
+{
+    return td_fis_plain(CMD_IDENTIFY, 0, 0);
+}
+
+static RegH2DFIS nonsense(void)
+{
+    return td_fis_plain(0xff, 0, 0);
+}
+
+static const KindCase kind_sdbs = { queued_read, 512, AHCI_PX_IS_SDBS };
+static const KindCase kind_pss = { identify, 512, AHCI_PX_IS_PSS };
+static const KindCase kind_tfes = { nonsense, 0, AHCI_PX_IS_TFES };
+
+/* The bit is set by what sets it, and raises the line if enabled alone. */
+static void test_kind(void)
+{
+    const KindCase *c = td_case()->data;
+    TdAhci *hba = td_ahci_start("");
+    RegH2DFIS fis = c->fis();
+    TdPrd list = { 64 * MiB, 512 };
+
+    td_px_write(hba, AHCI_PX_IE, c->is);
+    td_ahci_fill(hba, 0, &fis, &list, c->bytes ? 1 : 0);
+    if (td_fis_is_queued(&fis)) {
+        td_ahci_ring_queued(hba, 1);
+    } else {
+        td_ahci_ring(hba, 1);
+    }
+    td_expect_set(td_ahci_wait(hba).is, c->is);
+    td_expect(line_is_up(hba));
+    td_px_write(hba, AHCI_PX_IS, ~0u);
+    ahci_wreg(hba->ahci, AHCI_IS, ~0u);
+    td_expect(!line_is_up(hba));
+    td_ahci_stop(hba);
+    td_ahci_free(hba);
+}
+
+/* A PIO command that is refused sends no data, and no PSS. */
+static void test_no_pio(void)
+{
+    TdAhci *hba = td_ahci_start("");
+    TdOutcome o = td_ahci_io1(hba, td_fis_lba48(CMD_READ_PIO_EXT, TD_BLOCKS, 1),
+                              64 * MiB, 512);
+
+    td_expect_clear(o.is, AHCI_PX_IS_PSS);
+    td_expect_error(hba, o, ERROR_IDNF);
+    td_ahci_stop(hba);
+    td_ahci_free(hba);
+}
+
+static const TdCase cases[] = {
+    {
+        .name = "line",
+        .title = "The line follows IS and GHC.IE; IS is set again while PxIS "
+                 "is",
+        .clause = "AHCI 1.3.1 10.7.2",
+        .good = "register:IS interrupt:DHRS",
+        .bad = "register:IS",
+        .run = test_interrupt_line,
+    },
+    {
+        .name = "masked",
+        .title = "PxIE keeps an interrupt from IS, GHC.IE from the line",
+        .clause = "AHCI 1.3.1 10.7.1",
+        .good = "register:PxIE register:GHC",
+        .bad = "interrupt:DHRS",
+        .run = test_masked,
+    },
+    {
+        .name = "queued",
+        .title = "PxIS.SDBS comes with a queued command's end",
+        .clause = "AHCI 1.3.1 3.3.5",
+        .good = "interrupt:SDBS",
+        .run = test_kind,
+        .data = &kind_sdbs,
+    },
+    {
+        .name = "pio/data",
+        .title = "PxIS.PSS comes with PIO data",
+        .clause = "AHCI 1.3.1 3.3.5",
+        .good = "interrupt:PSS",
+        .run = test_kind,
+        .data = &kind_pss,
+    },
+    {
+        .name = "pio/refused",
+        .title = "PxIS.PSS does not come when there is no data",
+        .clause = "AHCI 1.3.1 3.3.5",
+        .bad = "interrupt:PSS",
+        .run = test_no_pio,
+    },
+    {
+        .name = "error",
+        .title = "PxIS.TFES comes with a command that fails",
+        .clause = "AHCI 1.3.1 6.1.8",
+        .good = "error:PxIS.TFES",
+        .bad = "error:PxIS.TFES",
+        .run = test_kind,
+        .data = &kind_tfes,
+    },
+};
+
+const TdTopic topic_interrupts = TD_TOPIC("interrupts", cases);
