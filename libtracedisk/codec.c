@@ -50,6 +50,7 @@ enum {
 enum {
     EXTENSION_ORIGIN = 1,   /* of SUBMIT */
     EXTENSION_OBSERVED = 1, /* of COMPLETE */
+    EXTENSION_SECTORS = 2,  /* of COMPLETE */
 };
 
 /* EVENT: the varint after the type. */
@@ -570,6 +571,14 @@ static uint8_t *encode_observed(uint8_t *p, const struct td_complete *c)
     return p + count_len + list_len;
 }
 
+static uint8_t *encode_sectors(uint8_t *p, const struct td_complete *c)
+{
+    size_t len = (size_t)c->n_sectors * TD_SECTOR_HASH;
+
+    p = td_write_varint(p, EXTENSION_SECTORS);
+    return td_write_bytes(td_write_varint(p, len), c->sectors, len);
+}
+
 static uint8_t *encode_complete(struct td_delta *delta, uint8_t *p, const struct td_complete *c)
 {
     uint32_t what = 0;
@@ -581,7 +590,10 @@ static uint8_t *encode_complete(struct td_delta *delta, uint8_t *p, const struct
         end += size - 1;
     }
     td_write_varint(p, what);
-    return c->n_elements ? encode_observed(end, c) : end;
+    if (c->n_elements) {
+        end = encode_observed(end, c);
+    }
+    return c->n_sectors ? encode_sectors(end, c) : end;
 }
 
 static void decode_complete(struct td_decoder *decoder, struct td_cursor *c,
@@ -807,8 +819,10 @@ size_t td_fields_bound(const struct td_source *source)
     case TD_COMPLETE:
         bad = source->complete->sense_len > TD_MAX_SENSE ||
               source->complete->n_metadata > TD_MAX_METADATA ||
-              source->complete->n_elements > TD_MAX_ELEMENTS;
+              source->complete->n_elements > TD_MAX_ELEMENTS ||
+              source->complete->n_sectors > TD_MAX_SECTORS;
         bound += (size_t)source->complete->n_elements * TD_ELEMENT_MAX;
+        bound += 2 * TD_VARINT_MAX + (size_t)source->complete->n_sectors * TD_SECTOR_HASH;
         bound += 2 * TD_DIGEST_MAX + TD_MAX_SENSE;
         bound += (size_t)source->complete->n_metadata * (5 + 5 + TD_VARINT_MAX);
         break;
@@ -950,6 +964,15 @@ static void decode_observed(struct td_cursor *c, struct td_record *record)
     c->bad |= !is_element_count(record->complete.n_elements, record->encoded_len);
 }
 
+static void decode_sectors(struct td_cursor *c, struct td_complete *complete)
+{
+    size_t len = (size_t)(c->end - c->p);
+
+    complete->sectors = c->p;
+    complete->n_sectors = (uint32_t)(len / TD_SECTOR_HASH);
+    c->bad |= len % TD_SECTOR_HASH || len / TD_SECTOR_HASH > TD_MAX_SECTORS;
+}
+
 /* What follows the fields: (type, length, bytes); unknown types are skipped. */
 static void decode_extensions(struct td_decoder *decoder, struct td_cursor *c,
                               struct td_record *record)
@@ -963,6 +986,8 @@ static void decode_extensions(struct td_decoder *decoder, struct td_cursor *c,
 
         if (bytes && type == EXTENSION_OBSERVED && record->kind == TD_COMPLETE) {
             decode_observed(&body, record);
+        } else if (bytes && type == EXTENSION_SECTORS && record->kind == TD_COMPLETE) {
+            decode_sectors(&body, &record->complete);
         } else if (bytes && type == EXTENSION_ORIGIN && record->kind == TD_SUBMIT) {
             decode_origin(decoder, &body, &record->submit);
         }

@@ -184,6 +184,109 @@ void td_hasher_end(struct td_hasher *hasher, struct td_digest *digest)
     }
 }
 
+/* ---- Each block's own ---- */
+
+struct td_sectors {
+    uint32_t block_size;
+    uint32_t n, capacity;
+    uint8_t *hashes;
+    size_t begun;       /* bytes of a block that came in part */
+    XXH3_state_t *part; /* its hash so far */
+    bool failed;
+};
+
+struct td_sectors *td_sectors_new(uint32_t block_size)
+{
+    struct td_sectors *s = calloc(1, sizeof(*s));
+
+    if (!s) {
+        return NULL;
+    }
+    s->block_size = block_size;
+    s->part = XXH3_createState();
+    if (!s->part) {
+        free(s);
+        return NULL;
+    }
+    return s;
+}
+
+void td_sectors_free(struct td_sectors *s)
+{
+    if (s) {
+        XXH3_freeState(s->part);
+        free(s->hashes);
+        free(s);
+    }
+}
+
+void td_sectors_begin(struct td_sectors *s)
+{
+    s->n = 0;
+    s->begun = 0;
+    s->failed = false;
+}
+
+static void set_sector(uint8_t hash[TD_SECTOR_HASH], XXH64_hash_t value)
+{
+    XXH64_canonical_t canonical;
+
+    XXH64_canonicalFromHash(&canonical, value);
+    memcpy(hash, canonical.digest, TD_SECTOR_HASH);
+}
+
+void td_sector_hash(const void *data, size_t bytes, uint8_t hash[TD_SECTOR_HASH])
+{
+    set_sector(hash, XXH3_64bits(data, bytes));
+}
+
+static int add_sector(struct td_sectors *s, XXH64_hash_t value)
+{
+    if (s->n == s->capacity) {
+        uint32_t capacity = s->capacity ? 2 * s->capacity : 64;
+        uint8_t *hashes = realloc(s->hashes, (size_t)capacity * TD_SECTOR_HASH);
+
+        if (!hashes) {
+            s->failed = true;
+            return -ENOMEM;
+        }
+        s->hashes = hashes;
+        s->capacity = capacity;
+    }
+    set_sector(s->hashes + (size_t)s->n++ * TD_SECTOR_HASH, value);
+    return 0;
+}
+
+int td_sectors_add(struct td_sectors *s, const void *data, size_t bytes)
+{
+    const uint8_t *p = data;
+    int ret = s->failed ? -ENOMEM : 0;
+
+    for (size_t n; bytes && !ret && s->n < TD_MAX_SECTORS; p += n, bytes -= n) {
+        n = min_size(s->block_size - s->begun, bytes);
+        if (n == s->block_size) {
+            ret = add_sector(s, XXH3_64bits(p, n));
+            continue;
+        }
+        if (!s->begun) {
+            XXH3_64bits_reset(s->part);
+        }
+        XXH3_64bits_update(s->part, p, n);
+        s->begun += n;
+        if (s->begun == s->block_size) {
+            s->begun = 0;
+            ret = add_sector(s, XXH3_64bits_digest(s->part));
+        }
+    }
+    return ret;
+}
+
+const uint8_t *td_sectors_end(const struct td_sectors *s, uint32_t *n)
+{
+    *n = s->n;
+    return s->n ? s->hashes : NULL;
+}
+
 bool td_digest_equal(const struct td_digest *a, const struct td_digest *b)
 {
     return a->kind == b->kind && memcmp(a->bytes, b->bytes, td_digest_size(a->kind)) == 0;

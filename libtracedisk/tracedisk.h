@@ -55,6 +55,8 @@ extern "C" {
 #define TD_MAX_PAIRS 64  /* of one HEADER or DEVICE */
 #define TD_MAX_CHAIN 64  /* return addresses of one origin */
 #define TD_MAX_STACK 4096 /* bytes of one STACK */
+#define TD_MAX_SECTORS 65536 /* logical blocks that a COMPLETE has hashes of */
+#define TD_SECTOR_HASH 8 /* bytes of one of them */
 
 /*
  * A STACK that a SUBMIT refers to is one of the last TD_STACKS of its device:
@@ -246,6 +248,13 @@ struct td_complete {
     uint8_t scsi_status; /* SAM-5 5.3.1; 0 for ATA */
     const uint8_t *sense; /* fixed or descriptor format, SPC-4 4.5; or NULL */
     uint32_t sense_len;
+    /*
+     * Of each whole logical block of the bytes moved, in order: XXH3, 64 bits in
+     * canonical (big-endian) form, TD_SECTOR_HASH bytes each. Of the first
+     * TD_MAX_SECTORS blocks only; NULL: not recorded. Since 1.1.
+     */
+    const uint8_t *sectors;
+    uint32_t n_sectors;
     /* Memory the HBA writes right after this record: FISes, PRDBC. */
     const struct td_metadata *metadata;
     uint32_t n_metadata; /* at most TD_MAX_METADATA */
@@ -398,6 +407,23 @@ void td_hasher_free(struct td_hasher *hasher);
 void td_hasher_begin(struct td_hasher *hasher);
 void td_hasher_add(struct td_hasher *hasher, const void *data, size_t bytes);
 void td_hasher_end(struct td_hasher *hasher, struct td_digest *digest);
+
+/*
+ * The hash of each logical block of a payload that comes in pieces of any
+ * size: td_sectors_begin, any number of td_sectors_add, then td_sectors_end,
+ * whose result lives until the next begin. -ENOMEM from add: that block and
+ * what follows are not hashed.
+ */
+struct td_sectors;
+
+struct td_sectors *td_sectors_new(uint32_t block_size); /* NULL: no memory */
+void td_sectors_free(struct td_sectors *sectors);
+void td_sectors_begin(struct td_sectors *sectors);
+int td_sectors_add(struct td_sectors *sectors, const void *data, size_t bytes);
+const uint8_t *td_sectors_end(const struct td_sectors *sectors, uint32_t *n);
+
+/* One block's hash. */
+void td_sector_hash(const void *data, size_t bytes, uint8_t hash[TD_SECTOR_HASH]);
 
 bool td_digest_equal(const struct td_digest *a, const struct td_digest *b);
 

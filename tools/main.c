@@ -17,6 +17,7 @@ static const struct subcommand {
     { "stat", stat_main, "counts, sizes, queue depth, latency, alignment" },
     { "page", page_main, "the history of one guest page" },
     { "lba", lba_main, "the history of one block" },
+    { "find", find_main, "where the bytes of a buffer came from" },
     { "diff", diff_main, "what differs in meaning between two runs" },
     { "report", report_main, "a page to look at: blocks over time, latency, guest pages" },
     { "export", export_main, "a trace for Wireshark, SQLite, spreadsheets, scripts" },

@@ -21,6 +21,7 @@ typedef int subcommand_main(int argc, char **argv);
 subcommand_main diff_main;
 subcommand_main dump_main;
 subcommand_main export_main;
+subcommand_main find_main;
 subcommand_main lba_main;
 subcommand_main lint_main;
 subcommand_main page_main;

@@ -27,6 +27,11 @@ void td_list_unmap(TdTransfer *t, DMADirection dir, uint64_t accessed);
 void td_list_copy(TdTransfer *t, TdListCursor *at, uint8_t *buf,
                   uint64_t bytes, DMADirection dir);
 
+/* ---- transfer.c -------------------------------------------------------- */
+
+/* The payload begins, maybe anew. */
+void td_transfer_begin_sectors(TdTransfer *t);
+
 /* ---- faults.c ---------------------------------------------------------- */
 
 /* Let those go on that need not wait any more; with disk->lock held. */

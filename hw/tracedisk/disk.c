@@ -23,10 +23,12 @@ void td_transfer_destroy(TdTransfer *t)
     g_free(t->iov);
     g_free(t->origin);
     td_hasher_free(t->hasher);
+    td_sectors_free(t->sectors);
     t->elements = NULL;
     t->iov = NULL;
     t->origin = NULL;
     t->hasher = NULL;
+    t->sectors = NULL;
     t->capacity = t->iov_capacity = 0;
 }
 
@@ -35,6 +37,7 @@ void td_transfer_restart(TdTransfer *t)
     td_hasher_free(t->hasher);
     t->hasher = NULL;
     t->cancelled = false;
+    td_transfer_begin_sectors(t);
     memset(&t->result, 0, sizeof(t->result));
 }
 
@@ -309,6 +312,9 @@ void td_transfer_end(TdTransfer *t, enum td_status status)
     if (t->hasher) {
         td_hasher_end(t->hasher, &t->result.digest);
     }
+    if (t->sectors) {
+        t->result.sectors = td_sectors_end(t->sectors, &t->result.n_sectors);
+    }
     t->result.submit_seq = t->seq;
     t->result.status = status;
     td_recorder_complete(t->disk->recorder, &t->result);
@@ -359,6 +365,7 @@ bool td_disk_realize(TdDisk *disk, BlockConf *conf, DeviceState *dev,
     qemu_co_queue_init(&disk->turn);
     QTAILQ_INIT(&disk->held);
     disk->hash = TD_HASH_XXH3;
+    disk->sectors = options->sectors;
     if (options->hash && td_hash_kind_parse(options->hash, &disk->hash) < 0) {
         error_setg(errp, "hash=%s is not a hash: use xxh3, crc32 or none",
                    options->hash);

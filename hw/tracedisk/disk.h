@@ -37,6 +37,7 @@ typedef struct TdDisk {
     TdFaults *faults;           /* likewise */
     TdOrigins *origins;         /* NULL: origin=off */
     enum td_hash_kind hash;
+    bool sectors;               /* also hash each logical block */
     uint32_t block_size;        /* logical, bytes */
     uint64_t blocks;            /* capacity, logical blocks */
 
@@ -79,6 +80,7 @@ struct TdTransfer {
     /* An error that stops the VM ends it with -EINPROGRESS: no waiting. */
     bool retried_by_caller;
     struct td_hasher *hasher;   /* of a payload that moves in pieces */
+    struct td_sectors *sectors; /* each block's hash; NULL: sectors=off */
     struct td_complete result;  /* COMPLETE in the making */
     TdFault fault;              /* what the fault plan does to it */
 
@@ -105,6 +107,7 @@ typedef struct TdDiskOptions {
     char *hash;                 /* NULL: xxh3 */
     char *overflow;             /* NULL: block */
     bool origin;
+    bool sectors;
 } TdDiskOptions;
 
 bool td_disk_realize(TdDisk *disk, BlockConf *conf, DeviceState *dev,

@@ -55,6 +55,29 @@ static void coroutine_fn end_turn(TdTransfer *t, uint64_t bytes)
     }
 }
 
+/* ---- Each block's hash ------------------------------------------------- */
+
+void td_transfer_begin_sectors(TdTransfer *t)
+{
+    if (t->sectors) {
+        td_sectors_begin(t->sectors);
+    }
+}
+
+/* The next bytes of the payload. */
+static void add_sectors(TdTransfer *t, const void *buf, size_t bytes)
+{
+    if (!t->disk->sectors) {
+        return;
+    }
+    if (!t->sectors) {
+        t->sectors = td_sectors_new(t->disk->block_size);
+    }
+    if (t->sectors) {
+        td_sectors_add(t->sectors, buf, bytes);
+    }
+}
+
 /* ---- The data phase ---------------------------------------------------- */
 
 static int coroutine_fn bounced_io(TdTransfer *t, int64_t offset,
@@ -70,6 +93,7 @@ static int coroutine_fn bounced_io(TdTransfer *t, int64_t offset,
     int ret = 0;
 
     td_hasher_begin(hasher);
+    td_transfer_begin_sectors(t);
     while (done < bytes && ret >= 0) {
         size_t n = MIN(bytes - done, size);
         QEMUIOVector qiov = QEMU_IOVEC_INIT_BUF(qiov, buf, n);
@@ -88,6 +112,7 @@ static int coroutine_fn bounced_io(TdTransfer *t, int64_t offset,
         }
         if (ret >= 0) {
             td_hasher_add(hasher, buf, n);
+            add_sectors(t, buf, n);
             done += n;
         }
     }
@@ -122,6 +147,20 @@ static void hash_mapped(TdTransfer *t, uint64_t bytes, struct td_digest *digest)
     td_hash_iov(t->disk->hash, t->iov, t->n_iov, bytes, digest);
 }
 
+static void hash_mapped_sectors(TdTransfer *t, uint64_t bytes)
+{
+    if (!t->disk->sectors) {
+        return;
+    }
+    td_transfer_begin_sectors(t);
+    for (int i = 0; i < t->n_iov && bytes; i++) {
+        size_t n = MIN(t->iov[i].iov_len, bytes);
+
+        add_sectors(t, t->iov[i].iov_base, n);
+        bytes -= n;
+    }
+}
+
 /* One attempt, with guest memory mapped; -EAGAIN when it cannot be. */
 static int coroutine_fn direct_io(TdTransfer *t, int64_t offset, uint64_t bytes,
                                   DMADirection dir, BdrvRequestFlags flags)
@@ -138,9 +177,11 @@ static int coroutine_fn direct_io(TdTransfer *t, int64_t offset, uint64_t bytes,
         ret = blk_co_preadv(blk, offset, bytes, &qiov, flags);
         if (ret >= 0) {
             hash_mapped(t, bytes, &t->result.digest);
+            hash_mapped_sectors(t, bytes);
         }
     } else {
         hash_mapped(t, bytes, &t->result.digest);
+        hash_mapped_sectors(t, bytes);
         ret = blk_co_pwritev(blk, offset, bytes, &qiov, flags);
         if (t->disk->hash != TD_HASH_NONE) {
             /* Did the driver write while the memory was the device's? */
@@ -288,6 +329,8 @@ static uint64_t copy_buffer(TdTransfer *t, void *buf, uint64_t bytes,
     }
     td_list_copy(t, &at, buf, iov.iov_len, dir);
     td_hash_iov(t->disk->hash, &iov, 1, iov.iov_len, &t->result.digest);
+    td_transfer_begin_sectors(t);
+    add_sectors(t, buf, iov.iov_len);
     /* What the device got, or what its own copy is again. */
     td_transfer_flip(t, buf, 0, iov.iov_len);
     t->result.bytes = iov.iov_len;
@@ -315,6 +358,7 @@ void td_transfer_add_piece(TdTransfer *t, const void *buf, uint64_t bytes)
         td_hasher_begin(t->hasher);
     }
     td_hasher_add(t->hasher, buf, bytes);
+    add_sectors(t, buf, bytes);
     t->result.bytes += bytes;
 }
 

@@ -10,7 +10,9 @@
  * On stdin: one JSON object a line, {"put":"submit", …}, with the member names
  * of libtracedisk's structs; bytes are hex strings, pairs are objects, elements
  * are [addr, len, flags]. "complete" names its submit, and "event" its "ref",
- * by line number from 0, and a submit's "origin" its "stack". On stdout: the sequence number of each line's record.
+ * by line number from 0, and a submit's "origin" its "stack".
+ * A complete's "data" is a payload in hex. On stdout: the sequence number of
+ * each line's record.
  */
 #include <inttypes.h>
 #include <jansson.h>
@@ -199,6 +201,21 @@ static int put_submit(struct td_stream *s, json_t *o, uint64_t *seq)
     return ret;
 }
 
+/* "data": a payload in hex, of which each block of 512 bytes is hashed. */
+static struct td_sectors *hash_sectors(const json_t *o, struct td_complete *c)
+{
+    struct td_sectors *sectors = need(td_sectors_new(512));
+    size_t size = strlen(text(o, "data")) / 2;
+    uint8_t *data = need(malloc(size + 1));
+
+    bytes(o, "data", data, size);
+    td_sectors_begin(sectors);
+    td_sectors_add(sectors, data, size);
+    c->sectors = td_sectors_end(sectors, &c->n_sectors);
+    free(data);
+    return sectors;
+}
+
 static int put_complete(struct td_stream *s, json_t *o, uint64_t *seq)
 {
     json_t *list = json_object_get(o, "metadata"), *item;
@@ -222,13 +239,17 @@ static int put_complete(struct td_stream *s, json_t *o, uint64_t *seq)
         .metadata = metadata,
         .n_metadata = (uint32_t)json_array_size(list),
     };
+    struct td_sectors *sectors = hash_sectors(o, &c);
     size_t i;
+    int ret;
 
     json_array_foreach(list, i, item)
         metadata[i] = (struct td_metadata){ (enum td_metadata_kind)to_uint(json_array_get(item, 0)),
                                             (uint32_t)to_uint(json_array_get(item, 2)),
                                             to_uint(json_array_get(item, 1)) };
-    return td_put_complete(s, number(o, "time_ns"), &c, seq);
+    ret = td_put_complete(s, number(o, "time_ns"), &c, seq);
+    td_sectors_free(sectors);
+    return ret;
 }
 
 static int put_event(struct td_stream *s, json_t *o, uint64_t *seq)

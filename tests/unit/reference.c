@@ -150,6 +150,7 @@ static void print_complete(const struct td_record *record)
         print_number(c->metadata[i].addr);
     }
     print_elements(record, c->n_elements);
+    print_bytes(c->sectors, (size_t)c->n_sectors * TD_SECTOR_HASH);
 }
 
 static void print_event(const struct td_event *e)

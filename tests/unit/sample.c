@@ -181,6 +181,8 @@ static void make_complete(GRand *rand, struct td_complete *c, uint64_t last_seq)
     c->sense = random_bytes(rand, c->sense_len);
     c->n_elements = g_rand_int_range(rand, 0, 8) ? 0 : (uint32_t)random_number(rand, 5);
     c->elements = random_elements(rand, c->n_elements);
+    c->n_sectors = coin(rand) ? 0 : (uint32_t)random_number(rand, coin(rand) ? 4 : 10);
+    c->sectors = random_bytes(rand, (size_t)c->n_sectors * TD_SECTOR_HASH);
     c->n_metadata = coin(rand) ? 1 : (uint32_t)g_rand_int_range(rand, 0, TD_MAX_METADATA + 1);
     metadata = g_new0(struct td_metadata, c->n_metadata + 1);
     for (uint32_t i = 0; i < c->n_metadata; i++) {
@@ -313,6 +315,7 @@ void sample_free(void *sample)
         g_free((void *)s->complete.sense);
         g_free((void *)s->complete.metadata);
         g_free((void *)s->complete.elements);
+        g_free((void *)s->complete.sectors);
         break;
     case TD_EVENT:
         g_free((void *)s->event.data);
@@ -445,6 +448,8 @@ static void check_complete(const struct td_complete *a, const struct td_record *
     g_assert_cmpuint(a->ata_error, ==, b->ata_error);
     g_assert_cmpuint(a->scsi_status, ==, b->scsi_status);
     g_assert_cmpmem(a->sense, a->sense_len, b->sense, b->sense_len);
+    g_assert_cmpmem(a->sectors, (size_t)a->n_sectors * TD_SECTOR_HASH, b->sectors,
+                    (size_t)b->n_sectors * TD_SECTOR_HASH);
     g_assert_cmpuint(a->n_metadata, ==, b->n_metadata);
     for (uint32_t i = 0; i < a->n_metadata; i++) {
         g_assert_cmpint(a->metadata[i].kind, ==, b->metadata[i].kind);

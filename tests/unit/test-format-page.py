@@ -19,6 +19,7 @@ SLOT = 65536
 HEADER, DEVICE, SUBMIT, COMPLETE, EVENT, MARK, LOST = range(1, 8)
 STACK = 9
 ORIGIN = OBSERVED = 1
+SECTORS = 2
 DIGEST_SIZE = {0: 0, 1: 4, 2: 16}
 WRAP = 2**64
 
@@ -96,13 +97,18 @@ class Block:
             ref = (self.seq - body.varint()) % WRAP if tag & 2 else None
             kind = tag // 4
             fields = self.fields(kind, body, ref)
+            sectors = b""
             while body.left():
                 extension = body.varint()
                 content = Cursor(body.bytes(body.varint()))
                 if kind == COMPLETE and extension == OBSERVED:
                     fields += words(*decode_elements(content, content.varint()))
+                if kind == COMPLETE and extension == SECTORS:
+                    sectors = content.bytes(content.left())
                 if kind == SUBMIT and extension == ORIGIN:
                     fields += words(*decode_origin(content))
+            if kind == COMPLETE:
+                fields += words(sectors)
             seq = self.seq
             if kind in (HEADER, DEVICE) and ref is not None:
                 assert step == 0

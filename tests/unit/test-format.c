@@ -203,6 +203,7 @@ static void test_too_long(void)
     struct td_submit submit = { .raw_len = TD_MAX_RAW + 1 };
     struct td_complete complete = { .sense_len = TD_MAX_SENSE + 1 };
     struct td_complete metadata = { .n_metadata = TD_MAX_METADATA + 1 };
+    struct td_complete sectors = { .n_sectors = TD_MAX_SECTORS + 1 };
     struct td_event event = { .has = TD_HAS_DATA, .data_len = TD_MAX_DATA + 1 };
     struct td_header header = { .n_pairs = TD_MAX_PAIRS + 1 };
     struct td_mark mark = { .name = text };
@@ -219,6 +220,7 @@ static void test_too_long(void)
     g_assert_cmpint(td_put_submit(s, 0, &submit, NULL), ==, -EINVAL);
     g_assert_cmpint(td_put_complete(s, 0, &complete, NULL), ==, -EINVAL);
     g_assert_cmpint(td_put_complete(s, 0, &metadata, NULL), ==, -EINVAL);
+    g_assert_cmpint(td_put_complete(s, 0, &sectors, NULL), ==, -EINVAL);
     g_assert_cmpint(td_put_event(s, 0, &event, NULL), ==, -EINVAL);
     g_assert_cmpint(td_put_header(s, 0, &header, NULL), ==, -EINVAL);
     g_assert_cmpint(td_put_mark(s, 0, &mark, NULL), ==, -EINVAL);

@@ -78,6 +78,59 @@ static void test_pieces(void)
     td_hasher_free(NULL);
 }
 
+/* However the payload comes, each whole block has its own hash. */
+static void test_sectors(void)
+{
+    g_autoptr(GRand) rand = g_rand_new_with_seed(2);
+    enum { SIZE = 1 << 16, BLOCK = 512 };
+    g_autofree uint8_t *data = g_malloc(SIZE);
+    struct td_sectors *sectors = td_sectors_new(BLOCK);
+
+    for (int i = 0; i < SIZE; i++) {
+        data[i] = (uint8_t)g_rand_int(rand);
+    }
+    for (int round = 0; round < 200; round++) {
+        size_t size = (size_t)g_rand_int_range(rand, 0, SIZE), at = 0;
+        const uint8_t *hashes;
+        uint32_t n;
+
+        td_sectors_begin(sectors);
+        while (at < size) {
+            size_t len = (size_t)g_rand_int_range(rand, 0, round % 2 ? 700 : 7000);
+
+            len = MIN(len, size - at);
+            g_assert_cmpint(td_sectors_add(sectors, data + at, len), ==, 0);
+            at += len;
+        }
+        hashes = td_sectors_end(sectors, &n);
+        g_assert_cmpuint(n, ==, size / BLOCK);
+        for (uint32_t i = 0; i < n; i++) {
+            uint8_t hash[TD_SECTOR_HASH];
+
+            td_sector_hash(data + (size_t)i * BLOCK, BLOCK, hash);
+            g_assert_cmpmem(hash, sizeof(hash), hashes + (size_t)i * TD_SECTOR_HASH,
+                            TD_SECTOR_HASH);
+        }
+    }
+    td_sectors_free(sectors);
+    td_sectors_free(NULL);
+}
+
+static void test_most_sectors(void)
+{
+    struct td_sectors *sectors = td_sectors_new(1);
+    uint8_t bytes[1000] = { 0 };
+    uint32_t n;
+
+    td_sectors_begin(sectors);
+    for (int i = 0; i < 70; i++) {
+        g_assert_cmpint(td_sectors_add(sectors, bytes, sizeof(bytes)), ==, 0);
+    }
+    g_assert_nonnull(td_sectors_end(sectors, &n));
+    g_assert_cmpuint(n, ==, TD_MAX_SECTORS);
+    td_sectors_free(sectors);
+}
+
 static void test_equal(void)
 {
     struct td_digest a = { TD_HASH_CRC32, { 1, 2, 3, 4 } }, b = a;
@@ -108,6 +161,8 @@ int main(int argc, char **argv)
     g_test_init(&argc, &argv, NULL);
     g_test_add_func("/hash/known", test_known);
     g_test_add_func("/hash/pieces", test_pieces);
+    g_test_add_func("/hash/sectors", test_sectors);
+    g_test_add_func("/hash/most-sectors", test_most_sectors);
     g_test_add_func("/hash/equal", test_equal);
     g_test_add_func("/hash/words", test_words);
     return g_test_run();
