@@ -22,8 +22,10 @@ const struct version content_initial = {
 
 static void version_unref(struct version *v)
 {
-    if (--v->refs == 0)
-        g_free(v);
+    if (--v->refs)
+        return;
+    g_free(v->sectors);
+    g_free(v);
 }
 
 static void segment_free(void *data)

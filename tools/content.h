@@ -25,7 +25,7 @@
 enum content_kind {
     CONTENT_UNKNOWN,
     CONTENT_INITIAL, /* as when the trace began */
-    CONTENT_BYTES,   /* of all its blocks, digest is their hash */
+    CONTENT_BYTES,   /* of all its blocks, digest is their hash, if it has one */
     CONTENT_REPEAT,  /* of each of its blocks, digest is that one's hash */
     CONTENT_ZEROS,
 };
@@ -37,6 +37,8 @@ struct version {
     uint64_t submit_seq, complete_seq;
     enum content_kind kind;
     struct td_digest digest;
+    /* TD_SECTOR_HASH bytes a block (REPEAT: of the one); NULL: not recorded. */
+    uint8_t *sectors;
     bool by_read;        /* a read found it so */
     const char *command; /* "WRITE DMA EXT" */
     unsigned refs;       /* content's own */
@@ -50,7 +52,7 @@ struct content *content_new(void);
 void content_free(struct content *c);
 
 /*
- * Add a version. replaces: those that had completed when it was submitted are
+ * Add a version, whose sectors content owns from now on. replaces: those that had completed when it was submitted are
  * no longer legal for reads submitted from its completion on. Those that are
  * illegal for all reads submitted since `horizon` are dropped.
  */

@@ -84,6 +84,24 @@ static bool read_chunk(struct disk_image *image, uint64_t offset, size_t bytes)
     return true;
 }
 
+static bool said_if_failed(struct disk_image *image, bool good)
+{
+    if (!good && !image->failed)
+        say("%s: %s", image->path, strerror(errno));
+    image->failed |= !good;
+    return good;
+}
+
+bool disk_image_hash_block(struct disk_image *image, uint64_t offset, uint32_t bytes,
+                           uint8_t hash[TD_SECTOR_HASH])
+{
+    bool good = bytes <= CHUNK && offset <= INT64_MAX - bytes && read_chunk(image, offset, bytes);
+
+    if (good)
+        td_sector_hash(image->chunk, bytes, hash);
+    return said_if_failed(image, good);
+}
+
 bool disk_image_hash(struct disk_image *image, uint64_t offset, uint64_t bytes,
                      enum td_hash_kind kind, struct td_digest *digest)
 {
@@ -100,8 +118,5 @@ bool disk_image_hash(struct disk_image *image, uint64_t offset, uint64_t bytes,
     }
     td_hasher_end(hasher, digest);
     td_hasher_free(hasher);
-    if (!good && !image->failed)
-        say("%s: %s", image->path, strerror(errno));
-    image->failed |= !good;
-    return good;
+    return said_if_failed(image, good);
 }

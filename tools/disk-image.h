@@ -21,4 +21,8 @@ void disk_image_close(struct disk_image *image);
 bool disk_image_hash(struct disk_image *image, uint64_t offset, uint64_t bytes,
                      enum td_hash_kind kind, struct td_digest *digest);
 
+/* The same of one block for itself: its hash is as in td_complete's sectors. */
+bool disk_image_hash_block(struct disk_image *image, uint64_t offset, uint32_t bytes,
+                           uint8_t hash[TD_SECTOR_HASH]);
+
 #endif

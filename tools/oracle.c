@@ -33,6 +33,8 @@ struct command {
     uint64_t first, end;
     uint32_t block_size;
     struct td_digest digest;
+    uint8_t *sectors; /* of the blocks first … end, or of the one that repeats */
+    bool waited;
     unsigned waits; /* a read: for so many changes of its blocks to complete */
 };
 
@@ -102,12 +104,17 @@ static enum effect other_effect(const struct td_submit *submit, const struct td_
     return d->flags & TD_HAS_LBA ? EFFECT_CHANGE : EFFECT_WILD;
 }
 
+static bool is_compare_and_write(const char *name)
+{
+    return strcmp(name, "COMPARE AND WRITE") == 0;
+}
+
 static enum effect write_effect(const struct td_decoded *d)
 {
     if (g_str_has_prefix(d->name, "WRITE SAME"))
         return EFFECT_REPEAT;
     /* What they write depends on what was there, or is half of the payload. */
-    if (g_str_has_prefix(d->name, "ORWRITE") || strcmp(d->name, "COMPARE AND WRITE") == 0)
+    if (g_str_has_prefix(d->name, "ORWRITE") || is_compare_and_write(d->name))
         return EFFECT_CHANGE;
     return EFFECT_WRITE;
 }
@@ -150,25 +157,44 @@ struct look {
     const struct command *read;
     GPtrArray *legal;    /* const struct version, each once */
     GArray *covered;     /* of each, how many of the read's blocks: uint64_t */
-    uint64_t segment;    /* the first block of the one at hand */
-    unsigned here, most; /* versions of it; of the one with most */
+    uint64_t first, end; /* the segment at hand; empty at first */
+    GPtrArray *here;     /* its versions */
+    unsigned most;       /* versions of the segment with most */
     bool useful;         /* something is known that the read's hash would lose */
+    /* By blocks' own hashes. */
+    uint64_t matched, open; /* blocks; open: nothing can be said */
+    uint64_t differs;       /* the first that does; UINT64_MAX: none */
+    GPtrArray *differs_from;
+    GArray *unsettled; /* struct unsettled */
 };
+
+/* Blocks of which only the read told what they hold, and the last write of them. */
+struct unsettled {
+    uint64_t first, end;
+    uint64_t last_seq;
+};
+
+static bool has_initial(const struct oracle *o)
+{
+    return o->initial && !o->initial_lost;
+}
 
 /* Can the payload's hash be told, if the version is what all blocks hold? */
 static bool is_known(const struct look *look, const struct version *v)
 {
     const struct command *r = look->read;
 
+    if (r->digest.kind == TD_HASH_NONE)
+        return false;
     switch (v->kind) {
     case CONTENT_BYTES:
-        return v->first == r->first && v->end == r->end;
+        return v->first == r->first && v->end == r->end && v->digest.kind != TD_HASH_NONE;
     case CONTENT_REPEAT:
         return r->end - r->first == 1;
     case CONTENT_ZEROS:
         return true;
     case CONTENT_INITIAL:
-        return look->oracle->initial && !look->oracle->initial_lost;
+        return has_initial(look->oracle);
     default:
         return false;
     }
@@ -202,7 +228,7 @@ static bool returned(const struct look *look, const struct version *v)
     else if (v->kind == CONTENT_INITIAL) {
         digest.kind = r->digest.kind;
         if (!look->oracle->initial(look->oracle->data, r->disk->id, r->first, blocks,
-                                   r->block_size, &digest))
+                                   r->block_size, &digest, NULL))
             return false;
     }
     return td_digest_equal(&digest, &r->digest);
@@ -213,14 +239,86 @@ static void add_legal(struct look *look, uint64_t first, uint64_t end, const str
     uint64_t blocks = end - first;
     guint i;
 
-    look->here++;
-    look->most = MAX(look->most, look->here);
+    g_ptr_array_add(look->here, (gpointer)v);
+    look->most = MAX(look->most, look->here->len);
     if (g_ptr_array_find(look->legal, v, &i)) {
         g_array_index(look->covered, uint64_t, i) += blocks;
         return;
     }
     g_ptr_array_add(look->legal, (gpointer)v);
     g_array_append_val(look->covered, blocks);
+}
+
+/* ---- Blocks for themselves ---- */
+
+/* One block's hash in a version; false when it is not known. */
+static bool sector_of(const struct look *look, const struct version *v, uint64_t block,
+                      uint8_t sector[TD_SECTOR_HASH])
+{
+    const struct command *r = look->read;
+    g_autofree uint8_t *zero_block = NULL;
+
+    switch (v->kind) {
+    case CONTENT_BYTES:
+    case CONTENT_REPEAT:
+        if (v->sectors)
+            memcpy(sector,
+                   v->sectors + (v->kind == CONTENT_REPEAT ? 0 :
+                                                             (block - v->first) * TD_SECTOR_HASH),
+                   TD_SECTOR_HASH);
+        return v->sectors;
+    case CONTENT_ZEROS:
+        zero_block = g_malloc0(r->block_size);
+        td_sector_hash(zero_block, r->block_size, sector);
+        return true;
+    case CONTENT_INITIAL:
+        return has_initial(look->oracle) &&
+               look->oracle->initial(look->oracle->data, r->disk->id, block, 1, r->block_size,
+                                     NULL, sector);
+    default:
+        return false;
+    }
+}
+
+static void judge_block(struct look *look, uint64_t block)
+{
+    const struct command *r = look->read;
+    const uint8_t *returned = r->sectors + (block - r->first) * TD_SECTOR_HASH;
+    uint8_t sector[TD_SECTOR_HASH];
+    bool known = true;
+
+    for (guint i = 0; i < look->here->len; i++) {
+        bool has = sector_of(look, g_ptr_array_index(look->here, i), block, sector);
+
+        if (has && memcmp(sector, returned, TD_SECTOR_HASH) == 0) {
+            look->matched++;
+            return;
+        }
+        known &= has;
+    }
+    if (!known) {
+        look->open++;
+    } else if (look->differs == UINT64_MAX) {
+        look->differs = block;
+        look->differs_from = g_ptr_array_copy(look->here, NULL, NULL);
+    }
+}
+
+/* All versions of a segment have been seen. */
+static void end_segment(struct look *look)
+{
+    struct unsettled segment = { look->first, look->end, 0 };
+    uint64_t open = look->open;
+
+    for (uint64_t block = look->first; look->read->sectors && block < look->end; block++)
+        judge_block(look, block);
+    for (guint i = 0; i < look->here->len; i++)
+        segment.last_seq =
+            MAX(segment.last_seq,
+                ((struct version *)g_ptr_array_index(look->here, i))->complete_seq);
+    if (look->here->len > 1 || look->open > open || !look->read->sectors)
+        g_array_append_val(look->unsettled, segment);
+    g_ptr_array_set_size(look->here, 0);
 }
 
 static const struct version zeros = { .kind = CONTENT_ZEROS, .command = "a trim" };
@@ -239,9 +337,10 @@ static void see(void *data, uint64_t first, uint64_t end, const struct version *
     const struct disk *disk = look->read->disk;
     bool whole = v->first == first && v->end == end;
 
-    if (first != look->segment) {
-        look->segment = first;
-        look->here = 0;
+    if (first >= look->end) {
+        end_segment(look);
+        look->first = first;
+        look->end = end;
     }
     add_legal(look, first, end, v);
     if (since(v, disk->trims, disk->trim_seq))
@@ -269,6 +368,10 @@ static enum verdict judge(const struct look *look)
     /* Of several blocks, each may hold another of the versions. */
     if (known && (look->legal->len == 1 || blocks == 1))
         return VERDICT_MISMATCH;
+    if (look->differs != UINT64_MAX)
+        return VERDICT_MISMATCH;
+    if (look->matched)
+        return look->open ? VERDICT_PARTLY : VERDICT_MATCH;
     if (look->most > 1)
         return VERDICT_AMBIGUOUS;
     return all_unknown ? VERDICT_UNKNOWN : VERDICT_EXTENT;
@@ -283,14 +386,34 @@ static uint64_t horizon(const struct disk *disk)
     return seq;
 }
 
-static void add_version(const struct command *c, enum content_kind kind, bool replaces)
+static void add_version(struct command *c, enum content_kind kind, bool replaces)
 {
     const struct version version = {
-        c->first, c->end, c->seq, c->seq, c->complete_seq, kind, c->digest, false, c->name, 0,
+        .first = c->first, .end = c->end, .seq = c->seq, .submit_seq = c->seq,
+        .complete_seq = c->complete_seq, .kind = kind, .digest = c->digest,
+        .sectors = c->sectors, .command = c->name,
     };
 
-    if (c->first < c->end)
-        content_add(c->disk->content, &version, replaces, horizon(c->disk));
+    if (c->first >= c->end)
+        return;
+    c->sectors = NULL;
+    content_add(c->disk->content, &version, replaces, horizon(c->disk));
+}
+
+/* From a record on, blocks hold what a read returned. */
+static void learn_blocks(const struct command *r, uint64_t first, uint64_t end, uint64_t seq)
+{
+    struct version version = {
+        .first = first, .end = end, .seq = r->seq, .submit_seq = seq, .complete_seq = seq,
+        .kind = CONTENT_BYTES, .by_read = true, .command = r->name,
+    };
+
+    if (first == r->first && end == r->end)
+        version.digest = r->digest;
+    if (r->sectors)
+        version.sectors = g_memdup2(r->sectors + (first - r->first) * TD_SECTOR_HASH,
+                                    (end - first) * TD_SECTOR_HASH);
+    content_add(r->disk->content, &version, true, horizon(r->disk));
 }
 
 /*
@@ -301,50 +424,77 @@ static void learn(const struct look *look, enum verdict verdict)
 {
     const struct command *r = look->read;
     const struct disk *disk = r->disk;
-    uint64_t last = MAX(MAX(disk->trim_seq, disk->wild_seq), look->oracle->copy_seq);
-    struct version version = {
-        r->first, r->end, r->seq, 0, 0, CONTENT_BYTES, r->digest, true, r->name, 0,
-    };
+    uint64_t since_seq = MAX(MAX(disk->trim_seq, disk->wild_seq), look->oracle->copy_seq);
+    uint64_t last_seq = since_seq;
 
-    if (verdict == VERDICT_MATCH ? look->legal->len == 1 :
-                                   verdict == VERDICT_MISMATCH || look->useful)
+    if (verdict == VERDICT_MISMATCH || r->waited || since_seq >= r->seq || disk->trims ||
+        disk->wilds || look->oracle->copies)
         return;
-    for (guint i = 0; i < look->legal->len; i++)
-        last = MAX(last, ((struct version *)g_ptr_array_index(look->legal, i))->complete_seq);
-    if (last >= r->seq || disk->trims || disk->wilds || look->oracle->copies)
-        return;
-    version.submit_seq = version.complete_seq = last + 1;
-    content_add(disk->content, &version, true, horizon(disk));
+    for (guint i = 0; i < look->unsettled->len; i++) {
+        const struct unsettled *u = &g_array_index(look->unsettled, struct unsettled, i);
+
+        last_seq = MAX(last_seq, u->last_seq);
+        if (r->sectors && u->last_seq < r->seq)
+            learn_blocks(r, u->first, u->end, MAX(u->last_seq, since_seq) + 1);
+    }
+    /* A hash of the whole must not take the place of what is known of parts. */
+    if (!r->sectors && last_seq < r->seq &&
+        (verdict == VERDICT_MATCH ? look->most > 1 : !look->useful))
+        learn_blocks(r, r->first, r->end, last_seq + 1);
 }
 
-static void report(struct oracle *o, const struct command *r, enum verdict verdict,
-                   const GPtrArray *legal)
+static struct oracle_result result_of(const struct command *r, enum verdict verdict)
 {
-    const struct oracle_result result = {
+    return (struct oracle_result){
         .verdict = verdict, .device = r->disk->id, .seq = r->seq,
         .complete_seq = r->complete_seq, .complete_ns = r->complete_ns, .command = r->name,
-        .lba = r->first, .blocks = r->end - r->first, .digest = r->digest, .legal = legal,
+        .lba = r->first, .blocks = r->end - r->first, .digest = r->digest,
     };
+}
 
-    o->report(o->data, &result);
+static void report(struct look *look, enum verdict verdict)
+{
+    const struct command *r = look->read;
+    struct oracle_result result = result_of(r, verdict);
+    bool by_block = look->differs != UINT64_MAX;
+
+    result.legal = by_block ? look->differs_from : look->legal;
+    result.has_block = by_block || result.blocks == 1;
+    result.block = by_block ? look->differs : r->first;
+    if (r->sectors)
+        result.sector = r->sectors + (result.block - r->first) * TD_SECTOR_HASH;
+    look->oracle->report(look->oracle->data, &result);
 }
 
 static void check(struct oracle *o, const struct command *r)
 {
-    struct look look = { .oracle = o, .read = r, .segment = UINT64_MAX };
+    struct look look = { .oracle = o, .read = r, .differs = UINT64_MAX };
     enum verdict verdict;
 
     look.legal = g_ptr_array_new();
+    look.here = g_ptr_array_new();
     look.covered = g_array_new(FALSE, FALSE, sizeof(uint64_t));
+    look.unsettled = g_array_new(FALSE, FALSE, sizeof(struct unsettled));
     content_legal(r->disk->content, r->first, r->end, r->seq, r->complete_seq, see, &look);
+    end_segment(&look);
     verdict = judge(&look);
-    report(o, r, verdict, look.legal);
+    report(&look, verdict);
     learn(&look, verdict);
     g_ptr_array_unref(look.legal);
+    g_ptr_array_unref(look.here);
     g_array_unref(look.covered);
+    g_array_unref(look.unsettled);
+    if (look.differs_from)
+        g_ptr_array_unref(look.differs_from);
 }
 
 /* ---- Commands ---- */
+
+static void command_free(struct command *c)
+{
+    g_free(c->sectors);
+    g_free(c);
+}
 
 static void disk_free(void *data)
 {
@@ -352,7 +502,7 @@ static void disk_free(void *data)
 
     content_free(disk->content);
     for (guint i = 0; i < disk->in_flight->len; i++)
-        g_free(g_ptr_array_index(disk->in_flight, i));
+        command_free(g_ptr_array_index(disk->in_flight, i));
     g_ptr_array_unref(disk->in_flight);
     g_free(disk);
 }
@@ -418,7 +568,23 @@ static void command_end(struct oracle *o, struct command *c)
 {
     g_hash_table_remove(o->by_seq, &c->seq);
     g_ptr_array_remove_fast(c->disk->in_flight, c);
-    g_free(c);
+    command_free(c);
+}
+
+/* Keep the hashes of the blocks that a command read or wrote, if all are there. */
+static void take_sectors(struct command *c, const struct td_complete *complete)
+{
+    uint64_t blocks = c->effect == EFFECT_REPEAT ? 1 : c->end - c->first, skip = 0;
+
+    if (c->effect == EFFECT_CHANGE && is_compare_and_write(c->name))
+        skip = blocks; /* the first half is what it compares with */
+    else if (c->effect > EFFECT_REPEAT)
+        return;
+    if (blocks && complete->n_sectors == skip + blocks)
+        c->sectors = g_memdup2(complete->sectors + skip * TD_SECTOR_HASH,
+                               blocks * TD_SECTOR_HASH);
+    if (skip)
+        c->digest.kind = TD_HASH_NONE;
 }
 
 static void read_completed(struct oracle *o, struct command *r,
@@ -432,9 +598,12 @@ static void read_completed(struct oracle *o, struct command *r,
     }
     if (complete->status != TD_GOOD || complete->flags & TD_OUTSIDE_RAM ||
         complete->bytes != (r->end - r->first) * r->block_size ||
-        r->digest.kind == TD_HASH_NONE) {
-        report(o, r, complete->status == TD_GOOD && r->digest.kind == TD_HASH_NONE ?
-                         VERDICT_NOT_HASHED : VERDICT_FAILED, NULL);
+        (r->digest.kind == TD_HASH_NONE && !r->sectors)) {
+        const struct oracle_result result =
+            result_of(r, complete->status == TD_GOOD && r->digest.kind == TD_HASH_NONE ?
+                             VERDICT_NOT_HASHED : VERDICT_FAILED);
+
+        o->report(o->data, &result);
         command_end(o, r);
         return;
     }
@@ -443,6 +612,7 @@ static void read_completed(struct oracle *o, struct command *r,
 
         r->waits += changes_range(w) && overlap(w, r);
     }
+    r->waited = r->waits;
     if (!r->waits) {
         check(o, r);
         command_end(o, r);
@@ -474,8 +644,12 @@ static void change_completed(struct oracle *o, struct command *c,
     enum content_kind kind = kinds[c->effect];
     uint64_t bytes = c->block_size * (c->effect == EFFECT_REPEAT ? 1 : c->end - c->first);
 
+    if (c->effect == EFFECT_CHANGE && c->sectors) { /* COMPARE AND WRITE */
+        kind = CONTENT_BYTES;
+        bytes *= 2;
+    }
     if ((kind == CONTENT_BYTES || kind == CONTENT_REPEAT) &&
-        (complete->bytes != bytes || c->digest.kind == TD_HASH_NONE ||
+        (complete->bytes != bytes || (c->digest.kind == TD_HASH_NONE && !c->sectors) ||
          complete->flags & (TD_BUFFER_CHANGED | TD_OUTSIDE_RAM)))
         kind = CONTENT_UNKNOWN;
     /* Of one that failed, none, some or all blocks may have been written. */
@@ -493,6 +667,7 @@ void oracle_complete(struct oracle *o, uint64_t seq, uint64_t ns,
     c->complete_seq = seq;
     c->complete_ns = ns;
     c->digest = complete->digest;
+    take_sectors(c, complete);
     if (c->effect == EFFECT_READ) {
         read_completed(o, c, complete);
         return;

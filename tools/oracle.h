@@ -16,6 +16,7 @@
 enum verdict {
     VERDICT_MATCH,
     VERDICT_MISMATCH,
+    VERDICT_PARTLY,    /* of some of its blocks nothing can be said; the others match */
     VERDICT_UNKNOWN,   /* nothing is known yet of what its blocks held */
     VERDICT_EXTENT,    /* other extents were written than it reads */
     VERDICT_AMBIGUOUS, /* a mixture of several versions is legal */
@@ -35,16 +36,22 @@ struct oracle_result {
     struct td_digest digest;
     /* The versions that it could have returned: const struct version. */
     const GPtrArray *legal;
+    /* With VERDICT_MISMATCH: the first block that differs; legal is of it. */
+    bool has_block;
+    uint64_t block;
+    const uint8_t *sector; /* its hash as read; NULL: the trace does not have it */
 };
 
 typedef void oracle_report(void *data, const struct oracle_result *result);
 
 /*
- * Hash blocks as they were when the trace began; false when it is not known.
- * May be NULL: it never is.
+ * Hash blocks as they were when the trace began: as one, with the kind that
+ * digest has, or, with digest NULL, one block for itself. False when it is not
+ * known. May be NULL: it never is.
  */
 typedef bool oracle_initial(void *data, uint32_t device, uint64_t lba, uint64_t blocks,
-                            uint32_t block_size, struct td_digest *digest);
+                            uint32_t block_size, struct td_digest *digest,
+                            uint8_t sector[TD_SECTOR_HASH]);
 
 struct oracle;
 

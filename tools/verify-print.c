@@ -14,6 +14,7 @@ static const struct {
 } verdicts[VERDICTS] = {
     [VERDICT_MATCH] = { "matched", "returned what was there" },
     [VERDICT_MISMATCH] = { "mismatched", "did not" },
+    [VERDICT_PARTLY] = { "partly", "of which some blocks could be checked, and match" },
     [VERDICT_UNKNOWN] = { "unknown", "of blocks whose content was not known" },
     [VERDICT_EXTENT] = { "other_extent", "of parts, or of more, than was written at once" },
     [VERDICT_AMBIGUOUS] = { "ambiguous", "of which a mixture of several writes is legal" },
@@ -38,6 +39,8 @@ static const char *content_text(const struct version *v, char buf[40])
     case CONTENT_INITIAL:
         return "what the image holds";
     default:
+        if (v->digest.kind == TD_HASH_NONE)
+            return "other bytes"; /* a part of what a command moved */
         return td_digest_text(&v->digest, buf);
     }
 }
@@ -57,11 +60,12 @@ static void print_legal(const struct version *v)
     putchar('\n');
 }
 
-static void print_sighting(const char *how, const struct sighting *s)
+static void print_sighting(const struct oracle_result *r, const char *how,
+                           const struct sighting *s)
 {
     if (s->seq)
-        printf("      the bytes were last %s by #%" PRIu64 " %s %" PRIu64 "+%" PRIu64 " of %s\n",
-               how, s->seq, s->command, s->lba, s->blocks, s->device);
+        printf("      %s last %s by #%" PRIu64 " %s %" PRIu64 "+%" PRIu64 " of %s\n",
+               r->sector ? "that block's bytes were" : "the bytes were", how, s->seq, s->command, s->lba, s->blocks, s->device);
 }
 
 static void print_mismatch(const struct mismatch *m)
@@ -74,16 +78,16 @@ static void print_mismatch(const struct mismatch *m)
            r->lba, r->blocks, colour(COLOUR_NONE), td_digest_text(&r->digest, digest));
     for (guint i = 0; i < r->legal->len; i++)
         print_legal(g_ptr_array_index(r->legal, i));
-    if (r->blocks == 1)
-        printf("      differs in block %" PRIu64 "\n", r->lba);
+    if (r->has_block)
+        printf("      differs first in block %" PRIu64 "\n", r->block);
     else
         printf("      differs in one or more of blocks %" PRIu64 "-%" PRIu64 "\n", r->lba,
                r->lba + r->blocks - 1);
-    print_sighting("written", &m->written);
+    print_sighting(r, "written", &m->written);
     if (!m->written.seq)
-        print_sighting("read", &m->returned);
+        print_sighting(r, "read", &m->returned);
     if (!m->written.seq && !m->returned.seq)
-        puts("      no command before it moved exactly these bytes");
+        puts("      no command before it moved these bytes");
 }
 
 void verify_print_text(const struct verify_result *r)
@@ -96,9 +100,9 @@ void verify_print_text(const struct verify_result *r)
         printf("      ... and %" PRIu64 " more (--limit)\n",
                r->counts[VERDICT_MISMATCH] - r->mismatches->len);
     printf("%" PRIu64 " reads: %" PRIu64 " returned what was there, %" PRIu64 " did not, %" PRIu64
-           " could not be checked\n", verify_reads(r), r->counts[VERDICT_MATCH],
+           " could not be checked, or not wholly\n", verify_reads(r), r->counts[VERDICT_MATCH],
            r->counts[VERDICT_MISMATCH], left);
-    for (int i = VERDICT_UNKNOWN; i < VERDICTS; i++) {
+    for (int i = VERDICT_PARTLY; i < VERDICTS; i++) {
         if (r->counts[i])
             printf("%10" PRIu64 " %s%s\n", r->counts[i], verdicts[i].text,
                    i == VERDICT_UNKNOWN && !r->has_image ? " (--image would tell)" : "");
@@ -154,8 +158,8 @@ static void json_mismatch(struct json *j, const struct mismatch *m)
     json_key_string(j, "command", r->command);
     json_place(j, r->lba, r->blocks);
     json_key_string(j, "hash", td_digest_text(&r->digest, digest));
-    if (r->blocks == 1)
-        json_key_uint(j, "first_block", r->lba);
+    if (r->has_block)
+        json_key_uint(j, "first_block", r->block);
     json_key(j, "expected");
     json_begin_array(j);
     for (guint i = 0; i < r->legal->len; i++)

@@ -86,8 +86,11 @@ static bool has_device(struct verify *v, const char *name)
 
 static gpointer copy_version(gconstpointer version, gpointer data)
 {
+    struct version *copy = g_memdup2(version, sizeof(struct version));
+
     (void)data;
-    return g_memdup2(version, sizeof(struct version));
+    copy->sectors = NULL;
+    return copy;
 }
 
 static void mismatch_free(void *data)
@@ -112,6 +115,8 @@ static void judged(void *data, const struct oracle_result *read)
         return;
     m = g_new0(struct mismatch, 1);
     m->read = *read;
+    if (read->sector)
+        m->read.sector = memcpy(m->sector, read->sector, TD_SECTOR_HASH);
     legal = g_ptr_array_copy((GPtrArray *)read->legal, copy_version, NULL);
     g_ptr_array_set_free_func(legal, g_free);
     m->read.legal = legal;
@@ -120,15 +125,21 @@ static void judged(void *data, const struct oracle_result *read)
 }
 
 static bool initial_hash(void *data, uint32_t device, uint64_t lba, uint64_t blocks,
-                         uint32_t block_size, struct td_digest *digest)
+                         uint32_t block_size, struct td_digest *digest,
+                         uint8_t sector[TD_SECTOR_HASH])
 {
     struct verify *v = data;
+    bool good;
 
     if (!is_wanted(v, device))
         return false;
-    if (!disk_image_hash(v->image, lba * block_size, blocks * block_size, digest->kind, digest))
-        v->failed = true;
-    return !v->failed;
+    if (digest)
+        good = disk_image_hash(v->image, lba * block_size, blocks * block_size, digest->kind,
+                               digest);
+    else
+        good = disk_image_hash_block(v->image, lba * block_size, block_size, sector);
+    v->failed |= !good;
+    return good;
 }
 
 static void see_record(struct verify *v, const struct td_record *record)
@@ -159,25 +170,62 @@ static void see_record(struct verify *v, const struct td_record *record)
 
 /* ---- Where the bytes of mismatches come from: another look at the trace ---- */
 
-static void see_command(struct verify *v, const struct td_command *c)
+/* What to look for, by its first TD_SECTOR_HASH bytes: key -> GPtrArray of mismatches. */
+static GHashTable *wanted_bytes(struct verify *v)
 {
-    bool read = c->decoded.op == TD_OP_READ, write = c->decoded.op == TD_OP_WRITE;
-    const struct sighting here = {
-        c->seq, c->decoded.lba, c->decoded.blocks, NULL, c->decoded.name,
-    };
+    GHashTable *wanted = g_hash_table_new_full(g_int64_hash, g_int64_equal, g_free,
+                                               (GDestroyNotify)g_ptr_array_unref);
 
-    if (!(read || write) || !(c->decoded.flags & TD_HAS_LBA) || c->complete.status != TD_GOOD ||
-        c->complete.digest.kind == TD_HASH_NONE)
-        return;
     for (guint i = 0; i < v->result.mismatches->len; i++) {
         struct mismatch *m = g_ptr_array_index(v->result.mismatches, i);
-        struct sighting *s = write ? &m->written : &m->returned;
+        gint64 key;
+        GPtrArray *list;
 
-        if (c->complete_seq < m->read.complete_seq &&
-            td_digest_equal(&c->complete.digest, &m->read.digest)) {
-            *s = here;
-            s->device = device_of(v, c->submit.device)->name;
+        memcpy(&key, m->read.sector ? m->sector : m->read.digest.bytes, sizeof(key));
+        list = g_hash_table_lookup(wanted, &key);
+        if (!list) {
+            list = g_ptr_array_new();
+            g_hash_table_insert(wanted, g_memdup2(&key, sizeof(key)), list);
         }
+        g_ptr_array_add(list, m);
+    }
+    return wanted;
+}
+
+/* A command, or a block of it, moved what these are to look for. */
+static void see_bytes(struct verify *v, GHashTable *wanted, const struct td_command *c,
+                      const uint8_t *bytes, bool one_block, const struct sighting *here)
+{
+    const GPtrArray *list;
+    gint64 key;
+
+    memcpy(&key, bytes, sizeof(key));
+    list = g_hash_table_lookup(wanted, &key);
+    for (guint i = 0; list && i < list->len; i++) {
+        struct mismatch *m = g_ptr_array_index(list, i);
+        struct sighting *s = c->decoded.op == TD_OP_WRITE ? &m->written : &m->returned;
+
+        if (c->complete_seq >= m->read.complete_seq || one_block != !!m->read.sector ||
+            (!one_block && !td_digest_equal(&c->complete.digest, &m->read.digest)))
+            continue;
+        *s = *here;
+        s->device = device_of(v, c->submit.device)->name;
+    }
+}
+
+static void see_command(struct verify *v, GHashTable *wanted, const struct td_command *c)
+{
+    struct sighting here = { c->seq, c->decoded.lba, c->decoded.blocks, NULL, c->decoded.name };
+
+    if ((c->decoded.op != TD_OP_READ && c->decoded.op != TD_OP_WRITE) ||
+        !(c->decoded.flags & TD_HAS_LBA) || c->complete.status != TD_GOOD)
+        return;
+    if (c->complete.digest.kind != TD_HASH_NONE)
+        see_bytes(v, wanted, c, c->complete.digest.bytes, false, &here);
+    here.blocks = 1;
+    for (uint32_t i = 0; i < c->complete.n_sectors; i++) {
+        here.lba = c->decoded.lba + i % MAX(c->decoded.blocks, 1);
+        see_bytes(v, wanted, c, c->complete.sectors + (size_t)i * TD_SECTOR_HASH, true, &here);
     }
 }
 
@@ -186,17 +234,20 @@ static void find_sightings(struct verify *v, const char *path)
     struct td_commands *commands;
     struct td_reader *reader;
     struct td_item item;
+    GHashTable *wanted;
 
     if (!v->result.mismatches->len || td_reader_open(path, &reader, NULL) < 0)
         return;
+    wanted = wanted_bytes(v);
     if (td_commands_open(reader, &commands) == 0) {
         td_commands_skip_elements(commands);
         while (td_commands_next(commands, false, &item) > 0) {
             if (item.kind == TD_ITEM_COMMAND)
-                see_command(v, item.command);
+                see_command(v, wanted, item.command);
         }
         td_commands_close(commands);
     }
+    g_hash_table_unref(wanted);
     td_reader_close(reader);
 }
 

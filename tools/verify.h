@@ -5,7 +5,10 @@
 
 #include "oracle.h"
 
-/* Where bytes were seen: the last command before a read that moved the same. */
+/*
+ * Where bytes were seen: the last command before a read that moved the same
+ * payload, or, where blocks have hashes, the same first block that differs.
+ */
 struct sighting {
     uint64_t seq; /* 0: never */
     uint64_t lba, blocks;
@@ -16,6 +19,7 @@ struct sighting {
 struct mismatch {
     struct oracle_result read; /* its pointers: not the oracle's but our own */
     const char *device;
+    uint8_t sector[TD_SECTOR_HASH]; /* what read.sector points to */
     struct sighting written, returned; /* by a write, by a read */
 };
 
