@@ -231,6 +231,31 @@ def recorder(bench):
                   others())
 
 
+@case("find", "wall time of `tracedisk find` of 64 KiB in a trace of 1e6 commands with sectors=on",
+      Bar(1, at_most=True))
+def find(bench):
+    trace, buffer = bench.path("find.tdt"), bench.path("buffer")
+    bench.progress("making a trace")
+    subprocess.run([vm.BUILD / "bench/bench-gen-trace", trace, "1000000", "sectors"], check=True)
+    size = os.path.getsize(trace)
+    with open(buffer, "wb") as file:
+        file.write(os.urandom(65536))
+    figures = []
+    others = bench.others()
+    for i in range(bench.pairs):
+        bench.progress(f"run {i + 1} of {bench.pairs}")
+        start = time.monotonic()
+        done = subprocess.run([vm.BUILD / "tools/tracedisk", "find", buffer, trace],
+                              stdout=subprocess.DEVNULL, check=False)
+        figures.append(time.monotonic() - start)
+        if done.returncode != 1:  # no command has carried what nobody knew
+            raise vm.Trouble(f"tracedisk find ended with {done.returncode}")
+    bench.remove_traces()
+    os.unlink(buffer)
+    return Result("s", measure.Spread.of(figures), {
+        "trace": f"{size / 1e6:.0f} MB, 4 KiB a command"}, others())
+
+
 @case("scan", "records that `tracedisk stat` reads per second of CPU time, in millions", Bar(5))
 def scan(bench):
     trace = bench.path("scan.tdt")

@@ -3,7 +3,9 @@
  * Write a trace of any length without a guest: commands of a mixed job with
  * hashes, 32 in flight.
  *
- *   bench-gen-trace TRACE COMMANDS
+ *   bench-gen-trace TRACE COMMANDS [sectors]
+ *
+ * sectors: commands of 4 KiB in sequence, with a hash of each block.
  */
 #include <errno.h>
 #include <stdio.h>
@@ -16,11 +18,11 @@ int main(int argc, char **argv)
 {
     struct td_writer *writer;
     struct td_stream *stream;
-    struct job job = { .mixed = true, .digests = true };
+    struct job job = { .mixed = argc == 3, .digests = true, .sectors = argc == 4 };
     int error;
 
-    if (argc != 3) {
-        fprintf(stderr, "usage: bench-gen-trace TRACE COMMANDS\n");
+    if (argc != 3 && argc != 4) {
+        fprintf(stderr, "usage: bench-gen-trace TRACE COMMANDS [sectors]\n");
         return 2;
     }
     uint64_t rounds = strtoull(argv[2], NULL, 10) / JOB_DEPTH;

@@ -89,6 +89,7 @@ static void submit(struct job *job, unsigned slot)
 
 static void complete(struct job *job, unsigned slot)
 {
+    uint64_t sectors[JOB_MAX_ELEMENTS * PAGE / SECTOR];
     const struct td_metadata sdb = { TD_META_SDB_FIS, 8, RECEIVED_SDB };
     struct td_complete record = {
         .submit_seq = job->seq[slot],
@@ -104,6 +105,13 @@ static void complete(struct job *job, unsigned slot)
         record.digest.kind = TD_HASH_XXH3;
         for (unsigned i = 0; i < TD_DIGEST_MAX; i++) {
             record.digest.bytes[i] = (uint8_t)next_random(job);
+        }
+    }
+    if (job->sectors) {
+        record.n_sectors = job->bytes[slot] / SECTOR;
+        record.sectors = (const uint8_t *)sectors;
+        for (uint32_t i = 0; i < record.n_sectors; i++) {
+            sectors[i] = next_random(job) << 32 ^ next_random(job);
         }
     }
     note(job, td_put_complete(job->stream, job->time_ns, &record, NULL));
