@@ -47,14 +47,15 @@ static const char *content_text(const struct version *v, char buf[40])
 
 /* ---- Text ---- */
 
-static void print_legal(const struct version *v)
+static void print_legal(const struct oracle_result *r, const struct version *v)
 {
     char buf[40];
 
-    printf("      expected %s", content_text(v, buf));
+    /* The hash of all that a command wrote says little of one block. */
+    printf("      expected %s", r->sector && v->seq ? "the bytes" : content_text(v, buf));
     if (v->seq)
-        printf(", %s by #%" PRIu64 " %s %" PRIu64 "+%" PRIu64, v->by_read ? "read" : "written",
-               v->seq, v->command, v->first, v->end - v->first);
+        printf("%s %s by #%" PRIu64 " %s %" PRIu64 "+%" PRIu64, r->sector ? "" : ",",
+               v->by_read ? "read" : "written", v->seq, v->command, v->first, v->end - v->first);
     else if (*v->command)
         printf(", of %s", v->command);
     putchar('\n');
@@ -65,7 +66,8 @@ static void print_sighting(const struct oracle_result *r, const char *how,
 {
     if (s->seq)
         printf("      %s last %s by #%" PRIu64 " %s %" PRIu64 "+%" PRIu64 " of %s\n",
-               r->sector ? "that block's bytes were" : "the bytes were", how, s->seq, s->command, s->lba, s->blocks, s->device);
+               r->sector ? "that block's bytes were" : "the bytes were", how, s->seq,
+               s->command, s->lba, s->blocks, s->device);
 }
 
 static void print_mismatch(const struct mismatch *m)
@@ -76,13 +78,13 @@ static void print_mismatch(const struct mismatch *m)
     line_start_print_text(r->complete_ns, m->device, r->seq);
     printf("%s%s %" PRIu64 "+%" PRIu64 "%s\n      returned %s\n", colour(COLOUR_RED), r->command,
            r->lba, r->blocks, colour(COLOUR_NONE), td_digest_text(&r->digest, digest));
-    for (guint i = 0; i < r->legal->len; i++)
-        print_legal(g_ptr_array_index(r->legal, i));
     if (r->has_block)
         printf("      differs first in block %" PRIu64 "\n", r->block);
     else
         printf("      differs in one or more of blocks %" PRIu64 "-%" PRIu64 "\n", r->lba,
                r->lba + r->blocks - 1);
+    for (guint i = 0; i < r->legal->len; i++)
+        print_legal(r, g_ptr_array_index(r->legal, i));
     print_sighting(r, "written", &m->written);
     if (!m->written.seq)
         print_sighting(r, "read", &m->returned);
