@@ -17,7 +17,9 @@ struct content {
 };
 
 const struct version content_initial = {
-    .end = UINT64_MAX, .kind = CONTENT_INITIAL, .command = "",
+    .end = UINT64_MAX,
+    .kind = CONTENT_INITIAL,
+    .command = "",
 };
 
 static void version_unref(struct version *v)
@@ -115,8 +117,7 @@ static void cut(struct content *c, uint64_t block)
         entry_add(right, g_array_index(s->entries, struct entry, i));
 }
 
-static void segment_put(struct segment *s, struct version *version, bool replaces,
-                        uint64_t horizon)
+static void segment_put(struct segment *s, struct version *version, bool replaces, uint64_t horizon)
 {
     for (guint i = s->entries->len; i-- > 0;) {
         struct entry *e = &g_array_index(s->entries, struct entry, i);

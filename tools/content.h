@@ -52,9 +52,10 @@ struct content *content_new(void);
 void content_free(struct content *c);
 
 /*
- * Add a version, whose sectors content owns from now on. replaces: those that had completed when it was submitted are
- * no longer legal for reads submitted from its completion on. Those that are
- * illegal for all reads submitted since `horizon` are dropped.
+ * Add a version, whose sectors content owns from now on. replaces: those that
+ * had completed when it was submitted are no longer legal for reads submitted
+ * from its completion on. Those that are illegal for all reads submitted since
+ * `horizon` are dropped.
  */
 void content_add(struct content *c, const struct version *version, bool replaces,
                  uint64_t horizon);

@@ -22,8 +22,8 @@ struct disk_image {
 static const struct {
     const char *format, *magic;
 } formats[] = {
-    { "qcow2", "QFI\xfb" }, { "vmdk", "KDMV" }, { "vhdx", "vhdxfile" }, { "vpc", "conectix" },
-    { "qed", "QED" },
+    { "qcow2", "QFI\xfb" }, { "vmdk", "KDMV" }, { "vhdx", "vhdxfile" },
+    { "vpc", "conectix" },  { "qed", "QED" },
 };
 
 static bool is_raw(const struct disk_image *image, ssize_t bytes)

@@ -68,8 +68,7 @@ void find_file_cut(struct find_file *f, uint32_t block_size)
     f->sectors = g_array_new(FALSE, FALSE, sizeof(struct sector));
     f->by_hash = g_hash_table_new(hash_of_sector, equal_sectors);
     f->maybe = g_malloc0((1u << MAYBE_BITS) / 8);
-    for (uint64_t at = f->offset; at + block_size <= f->size;
-         at += f->unaligned ? 1 : block_size) {
+    for (uint64_t at = f->offset; at + block_size <= f->size; at += f->unaligned ? 1 : block_size) {
         struct sector sector = { .offset = at };
 
         if (is_zero(f->data + at, block_size))

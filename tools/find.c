@@ -22,7 +22,9 @@ struct find {
 };
 
 static const char *const piece_names[] = {
-    [PIECE_SEEN] = "seen", [PIECE_UNSEEN] = "never seen", [PIECE_ZEROS] = "zeros",
+    [PIECE_SEEN] = "seen",
+    [PIECE_UNSEEN] = "never seen",
+    [PIECE_ZEROS] = "zeros",
     [PIECE_REST] = "less than a block",
 };
 
@@ -57,8 +59,12 @@ static void see_sector(const struct td_command *c, struct memory *memory, uint32
     uint64_t times = carrier->times + 1;
 
     *carrier = (struct carrier){
-        .seq = c->seq, .ns = c->complete_ns, .device = command_device(c),
-        .direction = command_direction(c), .command = c->decoded.name, .times = times,
+        .seq = c->seq,
+        .ns = c->complete_ns,
+        .device = command_device(c),
+        .direction = command_direction(c),
+        .command = c->decoded.name,
+        .times = times,
         /* COMPARE AND WRITE has its blocks twice. */
         .lba = c->decoded.lba + i % MAX(c->decoded.blocks, 1),
     };
@@ -116,7 +122,9 @@ static void print_text(const struct find *f, const struct piece *p)
 static void print_json(struct json *j, const struct find *f, const struct piece *p)
 {
     static const char *const kinds[] = {
-        [PIECE_SEEN] = "seen", [PIECE_UNSEEN] = "unseen", [PIECE_ZEROS] = "zeros",
+        [PIECE_SEEN] = "seen",
+        [PIECE_UNSEEN] = "unseen",
+        [PIECE_ZEROS] = "zeros",
         [PIECE_REST] = "rest",
     };
     const struct carrier *c = &p->carrier;
@@ -186,14 +194,16 @@ static int find_in_trace(struct find *f, const char *path, bool as_json)
         status = f->bytes[PIECE_UNSEEN] ? EXIT_FINDINGS : EXIT_FINE;
     } else if (!f->in.failed) {
         say("%s: no command looked at has hashes of its blocks: record with "
-            "-device tracedisk,sectors=on,...", path);
+            "-device tracedisk,sectors=on,...",
+            path);
         status = EXIT_TROUBLE;
     }
     output_flush();
     reading = filter_close_input(&f->filter, &f->in);
     if (f->other_sizes)
         say("%" PRIu64 " commands of disks with another block size than %" PRIu32
-            " were not looked at; choose one with --device", f->other_sizes, f->file.block_size);
+            " were not looked at; choose one with --device",
+            f->other_sizes, f->file.block_size);
     return output_close(MAX(status, reading));
 }
 
@@ -205,8 +215,8 @@ static gboolean option_offset(const gchar *name, const gchar *value, gpointer da
     (void)name;
     if (parse_number(value, &f->file.offset))
         return TRUE;
-    g_set_error(error, G_OPTION_ERROR, G_OPTION_ERROR_BAD_VALUE,
-                "--offset %s: a number is needed", value);
+    g_set_error(error, G_OPTION_ERROR, G_OPTION_ERROR_BAD_VALUE, "--offset %s: a number is needed",
+                value);
     return FALSE;
 }
 
@@ -215,8 +225,8 @@ int find_main(int argc, char **argv)
     struct find f = { 0 };
     gboolean as_json = FALSE, unaligned = FALSE;
     const GOptionEntry options[] = {
-        { "offset", 0, 0, G_OPTION_ARG_CALLBACK, option_offset,
-          "begin at this byte of FILE (0)", "N" },
+        { "offset", 0, 0, G_OPTION_ARG_CALLBACK, option_offset, "begin at this byte of FILE (0)",
+          "N" },
         { "unaligned", 0, 0, G_OPTION_ARG_NONE, &unaligned,
           "a block's bytes may begin at any byte of FILE", NULL },
         { "json", 0, 0, G_OPTION_ARG_NONE, &as_json, "print one JSON object a line", NULL },

@@ -19,8 +19,8 @@ enum effect {
 struct disk {
     uint32_t id;
     struct content *content;
-    GPtrArray *in_flight; /* struct command, and reads that wait for a verdict */
-    unsigned trims, wilds; /* in flight */
+    GPtrArray *in_flight;        /* struct command, and reads that wait for a verdict */
+    unsigned trims, wilds;       /* in flight */
     uint64_t trim_seq, wild_seq; /* the last completion of one */
 };
 
@@ -227,8 +227,8 @@ static bool returned(const struct look *look, const struct version *v)
         zeros_digest(r->digest.kind, blocks * r->block_size, &digest);
     else if (v->kind == CONTENT_INITIAL) {
         digest.kind = r->digest.kind;
-        if (!look->oracle->initial(look->oracle->data, r->disk->id, r->first, blocks,
-                                   r->block_size, &digest, NULL))
+        if (!look->oracle->initial(look->oracle->data, r->disk->id, r->first, blocks, r->block_size,
+                                   &digest, NULL))
             return false;
     }
     return td_digest_equal(&digest, &r->digest);
@@ -263,8 +263,8 @@ static bool sector_of(const struct look *look, const struct version *v, uint64_t
     case CONTENT_REPEAT:
         if (v->sectors)
             memcpy(sector,
-                   v->sectors + (v->kind == CONTENT_REPEAT ? 0 :
-                                                             (block - v->first) * TD_SECTOR_HASH),
+                   v->sectors +
+                       (v->kind == CONTENT_REPEAT ? 0 : (block - v->first) * TD_SECTOR_HASH),
                    TD_SECTOR_HASH);
         return v->sectors;
     case CONTENT_ZEROS:
@@ -273,8 +273,8 @@ static bool sector_of(const struct look *look, const struct version *v, uint64_t
         return true;
     case CONTENT_INITIAL:
         return has_initial(look->oracle) &&
-               look->oracle->initial(look->oracle->data, r->disk->id, block, 1, r->block_size,
-                                     NULL, sector);
+               look->oracle->initial(look->oracle->data, r->disk->id, block, 1, r->block_size, NULL,
+                                     sector);
     default:
         return false;
     }
@@ -313,9 +313,8 @@ static void end_segment(struct look *look)
     for (uint64_t block = look->first; look->read->sectors && block < look->end; block++)
         judge_block(look, block);
     for (guint i = 0; i < look->here->len; i++)
-        segment.last_seq =
-            MAX(segment.last_seq,
-                ((struct version *)g_ptr_array_index(look->here, i))->complete_seq);
+        segment.last_seq = MAX(segment.last_seq,
+                               ((struct version *)g_ptr_array_index(look->here, i))->complete_seq);
     if (look->here->len > 1 || look->open > open || !look->read->sectors)
         g_array_append_val(look->unsettled, segment);
     g_ptr_array_set_size(look->here, 0);
@@ -389,9 +388,15 @@ static uint64_t horizon(const struct disk *disk)
 static void add_version(struct command *c, enum content_kind kind, bool replaces)
 {
     const struct version version = {
-        .first = c->first, .end = c->end, .seq = c->seq, .submit_seq = c->seq,
-        .complete_seq = c->complete_seq, .kind = kind, .digest = c->digest,
-        .sectors = c->sectors, .command = c->name,
+        .first = c->first,
+        .end = c->end,
+        .seq = c->seq,
+        .submit_seq = c->seq,
+        .complete_seq = c->complete_seq,
+        .kind = kind,
+        .digest = c->digest,
+        .sectors = c->sectors,
+        .command = c->name,
     };
 
     if (c->first >= c->end)
@@ -404,8 +409,14 @@ static void add_version(struct command *c, enum content_kind kind, bool replaces
 static void learn_blocks(const struct command *r, uint64_t first, uint64_t end, uint64_t seq)
 {
     struct version version = {
-        .first = first, .end = end, .seq = r->seq, .submit_seq = seq, .complete_seq = seq,
-        .kind = CONTENT_BYTES, .by_read = true, .command = r->name,
+        .first = first,
+        .end = end,
+        .seq = r->seq,
+        .submit_seq = seq,
+        .complete_seq = seq,
+        .kind = CONTENT_BYTES,
+        .by_read = true,
+        .command = r->name,
     };
 
     if (first == r->first && end == r->end)
@@ -446,9 +457,15 @@ static void learn(const struct look *look, enum verdict verdict)
 static struct oracle_result result_of(const struct command *r, enum verdict verdict)
 {
     return (struct oracle_result){
-        .verdict = verdict, .device = r->disk->id, .seq = r->seq,
-        .complete_seq = r->complete_seq, .complete_ns = r->complete_ns, .command = r->name,
-        .lba = r->first, .blocks = r->end - r->first, .digest = r->digest,
+        .verdict = verdict,
+        .device = r->disk->id,
+        .seq = r->seq,
+        .complete_seq = r->complete_seq,
+        .complete_ns = r->complete_ns,
+        .command = r->name,
+        .lba = r->first,
+        .blocks = r->end - r->first,
+        .digest = r->digest,
     };
 }
 
@@ -581,14 +598,12 @@ static void take_sectors(struct command *c, const struct td_complete *complete)
     else if (c->effect > EFFECT_REPEAT)
         return;
     if (blocks && complete->n_sectors == skip + blocks)
-        c->sectors = g_memdup2(complete->sectors + skip * TD_SECTOR_HASH,
-                               blocks * TD_SECTOR_HASH);
+        c->sectors = g_memdup2(complete->sectors + skip * TD_SECTOR_HASH, blocks * TD_SECTOR_HASH);
     if (skip)
         c->digest.kind = TD_HASH_NONE;
 }
 
-static void read_completed(struct oracle *o, struct command *r,
-                           const struct td_complete *complete)
+static void read_completed(struct oracle *o, struct command *r, const struct td_complete *complete)
 {
     const GPtrArray *in_flight = r->disk->in_flight;
 
@@ -599,9 +614,9 @@ static void read_completed(struct oracle *o, struct command *r,
     if (complete->status != TD_GOOD || complete->flags & TD_OUTSIDE_RAM ||
         complete->bytes != (r->end - r->first) * r->block_size ||
         (r->digest.kind == TD_HASH_NONE && !r->sectors)) {
+        bool unhashed = complete->status == TD_GOOD && r->digest.kind == TD_HASH_NONE;
         const struct oracle_result result =
-            result_of(r, complete->status == TD_GOOD && r->digest.kind == TD_HASH_NONE ?
-                             VERDICT_NOT_HASHED : VERDICT_FAILED);
+            result_of(r, unhashed ? VERDICT_NOT_HASHED : VERDICT_FAILED);
 
         o->report(o->data, &result);
         command_end(o, r);
@@ -638,8 +653,10 @@ static void change_completed(struct oracle *o, struct command *c,
                              const struct td_complete *complete)
 {
     static const enum content_kind kinds[] = {
-        [EFFECT_WRITE] = CONTENT_BYTES, [EFFECT_REPEAT] = CONTENT_REPEAT,
-        [EFFECT_ZERO] = CONTENT_ZEROS, [EFFECT_CHANGE] = CONTENT_UNKNOWN,
+        [EFFECT_WRITE] = CONTENT_BYTES,
+        [EFFECT_REPEAT] = CONTENT_REPEAT,
+        [EFFECT_ZERO] = CONTENT_ZEROS,
+        [EFFECT_CHANGE] = CONTENT_UNKNOWN,
     };
     enum content_kind kind = kinds[c->effect];
     uint64_t bytes = c->block_size * (c->effect == EFFECT_REPEAT ? 1 : c->end - c->first);

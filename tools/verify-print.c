@@ -61,13 +61,12 @@ static void print_legal(const struct oracle_result *r, const struct version *v)
     putchar('\n');
 }
 
-static void print_sighting(const struct oracle_result *r, const char *how,
-                           const struct sighting *s)
+static void print_sighting(const struct oracle_result *r, const char *how, const struct sighting *s)
 {
     if (s->seq)
         printf("      %s last %s by #%" PRIu64 " %s %" PRIu64 "+%" PRIu64 " of %s\n",
-               r->sector ? "that block's bytes were" : "the bytes were", how, s->seq,
-               s->command, s->lba, s->blocks, s->device);
+               r->sector ? "that block's bytes were" : "the bytes were", how, s->seq, s->command,
+               s->lba, s->blocks, s->device);
 }
 
 static void print_mismatch(const struct mismatch *m)
@@ -102,8 +101,8 @@ void verify_print_text(const struct verify_result *r)
         printf("      ... and %" PRIu64 " more (--limit)\n",
                r->counts[VERDICT_MISMATCH] - r->mismatches->len);
     printf("%" PRIu64 " reads: %" PRIu64 " returned what was there, %" PRIu64 " did not, %" PRIu64
-           " could not be checked, or not wholly\n", verify_reads(r), r->counts[VERDICT_MATCH],
-           r->counts[VERDICT_MISMATCH], left);
+           " could not be checked, or not wholly\n",
+           verify_reads(r), r->counts[VERDICT_MATCH], r->counts[VERDICT_MISMATCH], left);
     for (int i = VERDICT_PARTLY; i < VERDICTS; i++) {
         if (r->counts[i])
             printf("%10" PRIu64 " %s%s\n", r->counts[i], verdicts[i].text,

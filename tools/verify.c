@@ -110,8 +110,7 @@ static void judged(void *data, const struct oracle_result *read)
     if (!is_wanted(v, read->device))
         return;
     v->result.counts[read->verdict]++;
-    if (read->verdict != VERDICT_MISMATCH ||
-        (v->limit && v->result.mismatches->len >= v->limit))
+    if (read->verdict != VERDICT_MISMATCH || (v->limit && v->result.mismatches->len >= v->limit))
         return;
     m = g_new0(struct mismatch, 1);
     m->read = *read;
@@ -134,8 +133,8 @@ static bool initial_hash(void *data, uint32_t device, uint64_t lba, uint64_t blo
     if (!is_wanted(v, device))
         return false;
     if (digest)
-        good = disk_image_hash(v->image, lba * block_size, blocks * block_size, digest->kind,
-                               digest);
+        good =
+            disk_image_hash(v->image, lba * block_size, blocks * block_size, digest->kind, digest);
     else
         good = disk_image_hash_block(v->image, lba * block_size, block_size, sector);
     v->failed |= !good;
@@ -274,8 +273,9 @@ static int verify_trace(struct verify *v, const char *path, bool json)
         find_sightings(v, path);
         (json ? verify_print_json : verify_print_text)(&v->result);
     }
-    status = v->failed ? EXIT_TROUBLE :
-             v->result.counts[VERDICT_MISMATCH] ? EXIT_FINDINGS : EXIT_FINE;
+    status = v->failed                          ? EXIT_TROUBLE :
+             v->result.counts[VERDICT_MISMATCH] ? EXIT_FINDINGS :
+                                                  EXIT_FINE;
     oracle_free(v->oracle);
     output_flush();
     reading = input_close(&in);
@@ -304,8 +304,8 @@ int verify_main(int argc, char **argv)
         { "image", 0, 0, G_OPTION_ARG_FILENAME, &image,
           "a raw copy of the disk as it was when the trace began", "FILE" },
         { "device", 0, 0, G_OPTION_ARG_STRING, &device, "look at this device only", "NAME" },
-        { "limit", 0, 0, G_OPTION_ARG_CALLBACK, option_limit,
-          "mismatches shown (10; 0: all)", "N" },
+        { "limit", 0, 0, G_OPTION_ARG_CALLBACK, option_limit, "mismatches shown (10; 0: all)",
+          "N" },
         { "json", 0, 0, G_OPTION_ARG_NONE, &json,
           "print one JSON object a line: the mismatches, then a summary", NULL },
         G_OPTION_ENTRY_NULL,
