@@ -187,13 +187,16 @@ CASES += [
 
 # ---- The trace --------------------------------------------------------------
 
-def bytes_per_command(bench, words):
+def bytes_per_command(bench, words, packed=False):
     figures, others = [], []
     for i in range(bench.pairs):
         bench.progress(f"run {i + 1} of {bench.pairs}")
         trace = bench.path("bench.tdt")
         run = vm.run(vm.ours("tracedisk", trace), words)
         done = run.commands + run.numbers["flushes"]
+        if packed:
+            subprocess.run([vm.BUILD / "tools/tracedisk", "pack", "-o", trace, trace],
+                           check=True, stdout=subprocess.DEVNULL)
         figures.append(os.path.getsize(trace) / done)
         others.append(run.others)
         bench.remove_traces()
@@ -206,11 +209,18 @@ def bytes_4k(bench):
     return bytes_per_command(bench, READ_4K + " count=400000")
 
 
+MIXED = "op=mixed size=64K elements=16 depth=32 order=random count=400000"
+
+
 @case("bytes-mixed", "bytes of trace per command: reads, writes and flushes, random LBAs, "
       "1 to 16 elements", Bar(64, at_most=True))
 def bytes_mixed(bench):
-    return bytes_per_command(
-        bench, "op=mixed size=64K elements=16 depth=32 order=random count=400000")
+    return bytes_per_command(bench, MIXED)
+
+
+@case("bytes-packed", "the same, packed", Bar(24, at_most=True))
+def bytes_packed(bench):
+    return bytes_per_command(bench, MIXED, packed=True)
 
 
 @case("recorder", "CPU time of the recorder per command of one element, without hash",

@@ -512,6 +512,16 @@ void td_reader_progress(const struct td_reader *reader, uint64_t *done, uint64_t
  */
 int td_record_elements(const struct td_record *record, struct td_element *elements);
 
+/* ---- Packing ----------------------------------------------------------- */
+
+/*
+ * Write a smaller copy of the trace at path to fd, an empty file: the same
+ * records, in blocks that are deflated. What is damaged stays so. *bytes: of
+ * the copy. -ENOTSUP: a newer major version; else what open(2), read(2) and
+ * write(2) fail with.
+ */
+int td_pack(const char *path, int fd, uint64_t *bytes);
+
 /* ---- Understanding commands -------------------------------------------- */
 
 enum td_op {

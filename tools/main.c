@@ -21,6 +21,7 @@ static const struct subcommand {
     { "diff", diff_main, "what differs in meaning between two runs" },
     { "report", report_main, "a page to look at: blocks over time, latency, guest pages" },
     { "export", export_main, "a trace for Wireshark, SQLite, spreadsheets, scripts" },
+    { "pack", pack_main, "a smaller copy of a trace, for keeping" },
     { "lint", lint_main, "what a driver did that it should not" },
     { "verify", verify_main, "did each read return what was last written" },
 };

@@ -24,6 +24,7 @@ subcommand_main export_main;
 subcommand_main find_main;
 subcommand_main lba_main;
 subcommand_main lint_main;
+subcommand_main pack_main;
 subcommand_main page_main;
 subcommand_main report_main;
 subcommand_main run_main;
