@@ -142,11 +142,14 @@ static void cancel_async(BlockAIOCB *acb)
 {
     ScsiRequest *c = acb->opaque;
 
+    /* Woken, it may end at once. */
+    scsi_req_ref(&c->req);
     td_transfer_cancel(&c->transfer);
     if (c->hba_has_turn) {
         c->hba_has_turn = false;
         step(c);
     }
+    scsi_req_unref(&c->req);
 }
 
 static const AIOCBInfo request_aiocb_info = {
