@@ -22,7 +22,7 @@ bool find_file_open(struct find_file *f, const char *path)
         return false;
     }
     if (f->unaligned && f->size - f->offset > FIND_UNALIGNED_MAX) {
-        say("%s: too large for --unaligned: cut out the 16 MiB of interest", path);
+        say("%s: too large for --unaligned: cut out the 2 MiB of interest", path);
         return false;
     }
     return true;

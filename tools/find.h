@@ -48,7 +48,7 @@ struct find_file {
 };
 
 /* With --unaligned each byte of the file costs some 100 bytes of memory. */
-#define FIND_UNALIGNED_MAX (16u << 20)
+#define FIND_UNALIGNED_MAX (2u << 20)
 
 /* False, said on stderr. */
 bool find_file_open(struct find_file *f, const char *path);
