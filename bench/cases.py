@@ -195,7 +195,8 @@ def bytes_per_command(bench, words, packed=False):
         run = vm.run(vm.ours("tracedisk", trace), words)
         done = run.commands + run.numbers["flushes"]
         if packed:
-            subprocess.run([vm.BUILD / "tools/tracedisk", "pack", "-o", trace, trace],
+            whole, trace = trace, bench.path("packed.tdt")
+            subprocess.run([vm.BUILD / "tools/tracedisk", "pack", "-o", trace, whole],
                            check=True, stdout=subprocess.DEVNULL)
         figures.append(os.path.getsize(trace) / done)
         others.append(run.others)

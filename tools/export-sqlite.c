@@ -7,9 +7,11 @@
 #include <glib.h>
 #include <glib/gstdio.h>
 #include <sqlite3.h>
+#include <unistd.h>
 
 #include "export-sqlite-schema.h"
 #include "export.h"
+#include "output.h"
 #include "record.h"
 #include "tool.h"
 
@@ -50,7 +52,8 @@ static void discard(struct database *d)
     for (int i = 0; i < N_TABLES; i++)
         sqlite3_finalize(d->insert[i]);
     sqlite3_close(d->db);
-    g_unlink(d->unfinished);
+    if (d->unfinished)
+        g_unlink(d->unfinished);
     g_free(d->unfinished);
     g_free(d);
 }
@@ -58,7 +61,11 @@ static void discard(struct database *d)
 /* A result that is not complete is of no use: no journal, no waiting. */
 static bool prepare(struct database *d)
 {
-    g_unlink(d->unfinished);
+    int fd = output_open_unfinished(d->path, &d->unfinished);
+
+    if (fd < 0)
+        return false;
+    close(fd);
     if (sqlite3_open(d->unfinished, &d->db) != SQLITE_OK)
         return failed(d);
     if (!execute(d, "PRAGMA journal_mode = OFF; PRAGMA synchronous = OFF;") ||
@@ -76,7 +83,6 @@ static void *begin(const char *path)
     struct database *d = g_new0(struct database, 1);
 
     d->path = path;
-    d->unfinished = g_strconcat(path, ".new", NULL);
     if (prepare(d))
         return d;
     discard(d);

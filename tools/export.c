@@ -2,7 +2,6 @@
 /* tracedisk export: a trace in the format of another program. */
 #include "export.h"
 
-#include <glib/gstdio.h>
 #include <string.h>
 
 #include "filter.h"
@@ -54,15 +53,6 @@ static bool export_items(const struct export_format *format, void *state, struct
     return true;
 }
 
-/* Would the trace be overwritten while it is read? */
-static bool is_same_file(const char *trace, const char *path)
-{
-    GStatBuf a, b;
-
-    return path && g_stat(trace, &a) == 0 && g_stat(path, &b) == 0 && a.st_dev == b.st_dev &&
-           a.st_ino == b.st_ino;
-}
-
 static void *begin(const struct export_format *format, const char *path)
 {
     if (format->needs_file) {
@@ -80,7 +70,7 @@ static int export_trace(const struct export_format *format, struct filter *filte
     bool good = false;
     int status;
 
-    if (is_same_file(trace, path)) {
+    if (path && input_is_file(trace, path)) {
         say("'%s' is the trace itself: name another file with -o", path);
         return EXIT_TROUBLE;
     }

@@ -2,6 +2,8 @@
 /* A trace being read by a subcommand. */
 #include "input.h"
 
+#include <glib/gstdio.h>
+
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
@@ -142,6 +144,14 @@ bool input_next_item(struct input *in, bool follow, struct td_item *item)
     if (item->kind == TD_ITEM_RECORD)
         note_record(in, item->record);
     return true;
+}
+
+bool input_is_file(const char *trace, const char *path)
+{
+    GStatBuf a, b;
+
+    return g_stat(trace, &a) == 0 && g_stat(path, &b) == 0 && a.st_dev == b.st_dev &&
+           a.st_ino == b.st_ino;
 }
 
 int input_close(struct input *in)

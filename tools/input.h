@@ -34,6 +34,9 @@ bool input_open(struct input *in, const char *path);
  */
 int input_close(struct input *in);
 
+/* Is there a file at path, and is it the trace itself, by whatever name? */
+bool input_is_file(const char *trace, const char *path);
+
 /* The next item or record; false at the end, or (said) when reading failed. */
 bool input_next_item(struct input *in, bool follow, struct td_item *item);
 bool input_next_record(struct input *in, struct td_record *record);

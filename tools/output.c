@@ -3,6 +3,8 @@
 #include "output.h"
 
 #include <errno.h>
+#include <fcntl.h>
+#include <glib/gstdio.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -36,6 +38,23 @@ bool output_open_file(const char *path)
         output_name = path;
     output_open();
     return true;
+}
+
+int output_open_unfinished(const char *path, char **name)
+{
+    GStatBuf status;
+    int fd;
+
+    *name = NULL;
+    if (g_lstat(path, &status) == 0 && !S_ISREG(status.st_mode)) {
+        say("'%s' is not a file: name another one with -o", path);
+        return -1;
+    }
+    *name = g_strconcat(path, ".XXXXXX", NULL);
+    fd = g_mkstemp_full(*name, O_WRONLY | O_CLOEXEC, 0600);
+    if (fd < 0)
+        say("cannot make '%s': %s", path, g_strerror(errno));
+    return fd;
 }
 
 bool output_alive(void)

@@ -16,6 +16,13 @@ void output_open(void);
  */
 bool output_open_file(const char *path);
 
+/*
+ * A new file beside path, mode 0600, that takes path's name when it is
+ * complete: *name is g_free()'d. Returns its descriptor, or -1, said on stderr:
+ * also when something else than a file is at path.
+ */
+int output_open_unfinished(const char *path, char **name);
+
 /* False when nobody can read what is printed any more: stop working. */
 bool output_alive(void);
 

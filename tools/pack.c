@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* tracedisk pack: a smaller copy of a trace. */
 #include <errno.h>
-#include <fcntl.h>
 #include <glib/gstdio.h>
 #include <stdio.h>
 #include <string.h>
@@ -35,11 +34,14 @@ static bool is_trace(const char *path)
 
 static bool pack_to(const char *trace, const char *path, uint64_t *bytes)
 {
-    g_autofree char *unfinished = g_strconcat(path, ".new", NULL);
-    int fd = open(unfinished, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
-    int ret = fd < 0 ? -errno : td_pack(trace, fd, bytes);
+    g_autofree char *unfinished = NULL;
+    int fd = output_open_unfinished(path, &unfinished);
+    int ret;
 
-    if (fd >= 0 && close(fd) < 0 && !ret)
+    if (fd < 0)
+        return false;
+    ret = td_pack(trace, fd, bytes);
+    if (close(fd) < 0 && !ret)
         ret = -errno;
     if (!ret && g_rename(unfinished, path) < 0)
         ret = -errno;
@@ -56,6 +58,10 @@ static int pack_trace(const char *trace, const char *path)
     GStatBuf status;
     uint64_t bytes;
 
+    if (input_is_file(trace, path)) {
+        say("'%s' is the trace itself: name another file with -o", path);
+        return EXIT_TROUBLE;
+    }
     if (!is_trace(trace) || g_stat(trace, &status) < 0 || !pack_to(trace, path, &bytes))
         return EXIT_TROUBLE;
     output_open();
