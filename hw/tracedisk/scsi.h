@@ -2,7 +2,9 @@
 /*
  * tracedisk-scsi: a disk (SPC-4, SBC-3, SAM-5) for any SCSI HBA of QEMU
  *
- *   scsi.c           the device, and the life of a request on QEMU's SCSI bus
+ *   scsi.c           the device on QEMU's SCSI bus
+ *   scsi-request.c   the life of a request
+ *   scsi-data.c      its data phase
  *   scsi-commands.c  which command is served by what; sense data
  *   scsi-block.c     commands that read and write blocks
  *   scsi-verify.c    commands that compare blocks
@@ -187,7 +189,13 @@ uint8_t *scsi_reply(ScsiRequest *c, uint32_t size);
 /* After it was filled: it is shorter. */
 void scsi_reply_shorten(ScsiRequest *c, uint32_t size);
 
-/* scsi.c: what a run() does. False: stop; the status is set. */
+/* scsi-request.c: what QEMU's bus calls. */
+SCSIRequest *scsi_request_new(SCSIDevice *dev, uint32_t tag, uint32_t lun,
+                              uint8_t *cdb, void *hba_private);
+int scsi_request_parse(SCSIDevice *dev, SCSICommand *cmd, uint8_t *buf,
+                       size_t buf_len, void *hba_private);
+
+/* scsi-data.c: what a run() does. False: stop; the status is set. */
 bool coroutine_fn scsi_co_send(ScsiRequest *c, const void *buf, uint32_t bytes);
 bool coroutine_fn scsi_co_receive(ScsiRequest *c, void *buf, uint32_t bytes);
 bool coroutine_fn scsi_co_read(ScsiRequest *c, uint64_t lba, uint64_t blocks);
@@ -200,6 +208,7 @@ bool coroutine_fn scsi_co_store(ScsiRequest *c, int64_t offset,
 /* The whole data-out buffer; NULL: failed. */
 uint8_t *coroutine_fn scsi_co_receive_all(ScsiRequest *c);
 
+/* scsi.c */
 void scsi_set_unit_attention(TdScsi *s, unsigned condition);
 /* The first pending condition is told, and forgotten; false: none. */
 bool scsi_take_unit_attention(TdScsi *s, SCSISense *sense);
