@@ -40,12 +40,7 @@ enum {
     TD_BLOCK_HEADER = 64,
 };
 
-enum td_codec {
-    TD_CODEC_NONE = 0,
-    TD_CODEC_ZLIB = 1,
-};
-
-/* What a reader takes for possible; the largest record needs 1.6 MiB. */
+/* What a reader takes for possible; the largest record needs 3.4 MiB. */
 #define TD_BLOCK_MAX (64u << 20)
 #define TD_STREAM_MAX (1u << 20)
 

@@ -5,6 +5,7 @@
  * the same in words; change both.
  */
 #include <errno.h>
+#include <stdlib.h>
 
 #include "codec.h"
 
@@ -51,6 +52,14 @@ enum {
     EXTENSION_ORIGIN = 1,   /* of SUBMIT */
     EXTENSION_OBSERVED = 1, /* of COMPLETE */
     EXTENSION_SECTORS = 2,  /* of COMPLETE */
+    EXTENSION_PARTS = 3,    /* of COMPLETE */
+};
+
+/* COMPLETE: a part of the kept payload. */
+enum {
+    PART_ZEROS = 1 << 0,
+    PART_LEN_SHIFT = 1,
+    PART_MAX = 2 * TD_VARINT_MAX + 5, /* with an offset of 32 bits */
 };
 
 /* EVENT: the varint after the type. */
@@ -579,6 +588,28 @@ static uint8_t *encode_sectors(uint8_t *p, const struct td_complete *c)
     return td_write_bytes(td_write_varint(p, len), c->sectors, len);
 }
 
+/* In a buffer with room for the longest length before them. */
+static uint8_t *encode_parts(uint8_t *p, const struct td_complete *c)
+{
+    uint8_t *body = p + 1 + TD_VARINT_MAX, *end = body;
+    uint64_t last = c->submit_seq;
+
+    for (uint32_t i = 0; i < c->n_parts; i++) {
+        const struct td_part *part = &c->parts[i];
+
+        end = td_write_varint(end, part->len << PART_LEN_SHIFT | (part->seq ? 0 : PART_ZEROS));
+        if (part->seq) {
+            end = td_write_zigzag(end, part->seq - last);
+            end = td_write_varint(end, part->offset);
+            last = part->seq;
+        }
+    }
+    p = td_write_varint(p, EXTENSION_PARTS);
+    p = td_write_varint(p, (size_t)(end - body));
+    memmove(p, body, (size_t)(end - body));
+    return p + (end - body);
+}
+
 static uint8_t *encode_complete(struct td_delta *delta, uint8_t *p, const struct td_complete *c)
 {
     uint32_t what = 0;
@@ -593,7 +624,10 @@ static uint8_t *encode_complete(struct td_delta *delta, uint8_t *p, const struct
     if (c->n_elements) {
         end = encode_observed(end, c);
     }
-    return c->n_sectors ? encode_sectors(end, c) : end;
+    if (c->n_sectors) {
+        end = encode_sectors(end, c);
+    }
+    return c->n_parts ? encode_parts(end, c) : end;
 }
 
 static void decode_complete(struct td_decoder *decoder, struct td_cursor *c,
@@ -768,6 +802,26 @@ static void decode_lost(struct td_decoder *decoder, struct td_cursor *c, struct 
     l->reason = read_text(decoder, c);
 }
 
+/* ---- PAYLOAD ---- */
+
+static uint8_t *encode_payload(uint8_t *p, const struct td_payload *payload)
+{
+    p = td_write_varint(p, payload->len);
+    p = td_write_varint(p, payload->codec);
+    p = td_write_varint(p, payload->data_len);
+    return td_write_bytes(p, payload->data, payload->data_len);
+}
+
+bool td_decode_payload(struct td_cursor *c, struct td_payload *payload)
+{
+    payload->len = td_read_varint32(c);
+    payload->codec = (enum td_codec)td_read_varint32(c);
+    payload->data_len = td_read_varint32(c);
+    payload->data = td_read_bytes(c, payload->data_len);
+    c->bad |= payload->len > TD_MAX_PAYLOAD || payload->data_len > payload->len;
+    return !c->bad;
+}
+
 /* ---- STACK ---- */
 
 static uint8_t *encode_stack(uint8_t *p, const struct td_stack *k)
@@ -820,7 +874,9 @@ size_t td_fields_bound(const struct td_source *source)
         bad = source->complete->sense_len > TD_MAX_SENSE ||
               source->complete->n_metadata > TD_MAX_METADATA ||
               source->complete->n_elements > TD_MAX_ELEMENTS ||
-              source->complete->n_sectors > TD_MAX_SECTORS;
+              source->complete->n_sectors > TD_MAX_SECTORS ||
+              source->complete->n_parts > TD_MAX_PARTS;
+        bound += 1 + TD_VARINT_MAX + (size_t)source->complete->n_parts * PART_MAX;
         bound += (size_t)source->complete->n_elements * TD_ELEMENT_MAX;
         bound += 2 * TD_VARINT_MAX + (size_t)source->complete->n_sectors * TD_SECTOR_HASH;
         bound += 2 * TD_DIGEST_MAX + TD_MAX_SENSE;
@@ -838,6 +894,11 @@ size_t td_fields_bound(const struct td_source *source)
         break;
     case TD_LOST:
         bound += text_bound(source->lost->reason, &bad);
+        break;
+    case TD_PAYLOAD:
+        bad = source->payload->len > TD_MAX_PAYLOAD ||
+              source->payload->data_len > source->payload->len;
+        bound += source->payload->data_len;
         break;
     case TD_STACK:
         bad = source->stack->len > TD_MAX_STACK;
@@ -875,6 +936,9 @@ size_t td_encode_fields(struct td_delta *delta, const struct td_source *source, 
         break;
     case TD_LOST:
         end = encode_lost(out, source->lost);
+        break;
+    case TD_PAYLOAD:
+        end = encode_payload(out, source->payload);
         break;
     case TD_STACK:
         end = encode_stack(out, source->stack);
@@ -919,6 +983,25 @@ uint64_t td_peek_seq(const struct td_delta *delta, const struct td_cursor *c)
     return at.bad || len > td_left(c) ? 0 : delta->seq + (step ? step : 1);
 }
 
+bool td_step_over(struct td_cursor *c, uint64_t *seq, enum td_kind *kind, struct td_cursor *body)
+{
+    uint64_t tag = td_read_varint(c);
+    uint64_t len = td_read_varint(c);
+
+    *body = (struct td_cursor){ c->p, c->p, false };
+    if (c->bad || !td_read_bytes(c, len)) {
+        return false;
+    }
+    body->end = c->p;
+    *seq += tag & TAG_STEP ? td_read_varint(body) : 1;
+    td_read_varint(body); /* time */
+    if (tag & TAG_REF) {
+        td_read_varint(body);
+    }
+    *kind = (enum td_kind)(tag >> TAG_KIND_SHIFT);
+    return !body->bad;
+}
+
 static bool decode_fields(struct td_decoder *decoder, struct td_cursor *c, uint64_t kind,
                           struct td_record *record)
 {
@@ -947,6 +1030,9 @@ static bool decode_fields(struct td_decoder *decoder, struct td_cursor *c, uint6
     case TD_LOST:
         decode_lost(decoder, c, &record->lost);
         break;
+    case TD_PAYLOAD:
+        td_decode_payload(c, &record->payload);
+        break;
     case TD_STACK:
         decode_stack(decoder, c, &record->stack);
         break;
@@ -973,6 +1059,52 @@ static void decode_sectors(struct td_cursor *c, struct td_complete *complete)
     c->bad |= len % TD_SECTOR_HASH || len / TD_SECTOR_HASH > TD_MAX_SECTORS;
 }
 
+/* A part takes a byte at least: memory is bounded by the file. */
+static bool need_parts(struct td_decoder *decoder, size_t encoded_len)
+{
+    size_t n = encoded_len < TD_MAX_PARTS ? encoded_len : TD_MAX_PARTS;
+    struct td_part *parts;
+
+    if (n <= decoder->parts_size) {
+        return true;
+    }
+    parts = realloc(decoder->parts, n * sizeof(*parts));
+    if (parts) {
+        decoder->parts = parts;
+        decoder->parts_size = (uint32_t)n;
+    }
+    return parts != NULL;
+}
+
+static void decode_parts(struct td_decoder *decoder, struct td_cursor *c,
+                         struct td_complete *complete)
+{
+    uint64_t last = complete->submit_seq;
+
+    complete->n_parts = 0;
+    if (!need_parts(decoder, td_left(c))) {
+        c->bad = true;
+        return;
+    }
+    complete->parts = decoder->parts;
+    while (c->p < c->end && !c->bad) {
+        struct td_part part = { 0 };
+        uint64_t what = td_read_varint(c);
+
+        part.len = what >> PART_LEN_SHIFT;
+        if (!(what & PART_ZEROS)) {
+            part.seq = last += td_read_zigzag(c);
+            part.offset = td_read_varint32(c);
+            c->bad |= !part.seq;
+        }
+        if (c->bad || complete->n_parts == decoder->parts_size) {
+            c->bad = true;
+            return;
+        }
+        decoder->parts[complete->n_parts++] = part;
+    }
+}
+
 /* What follows the fields: (type, length, bytes); unknown types are skipped. */
 static void decode_extensions(struct td_decoder *decoder, struct td_cursor *c,
                               struct td_record *record)
@@ -988,6 +1120,8 @@ static void decode_extensions(struct td_decoder *decoder, struct td_cursor *c,
             decode_observed(&body, record);
         } else if (bytes && type == EXTENSION_SECTORS && record->kind == TD_COMPLETE) {
             decode_sectors(&body, &record->complete);
+        } else if (bytes && type == EXTENSION_PARTS && record->kind == TD_COMPLETE) {
+            decode_parts(decoder, &body, &record->complete);
         } else if (bytes && type == EXTENSION_ORIGIN && record->kind == TD_SUBMIT) {
             decode_origin(decoder, &body, &record->submit);
         }
@@ -1019,10 +1153,11 @@ int td_decode_record(struct td_decoder *decoder, struct td_cursor *c, struct td_
     if (!known) {
         return body.bad ? -EINVAL : 0;
     }
-    decode_extensions(decoder, &body, record);
     if (record->kind == TD_COMPLETE) {
         record->complete.submit_seq = *ref;
-    } else if (record->kind == TD_EVENT && *has_ref) {
+    }
+    decode_extensions(decoder, &body, record);
+    if (record->kind == TD_EVENT && *has_ref) {
         record->event.has |= TD_HAS_REF;
         record->event.ref = *ref;
     }

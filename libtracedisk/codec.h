@@ -47,6 +47,7 @@ struct td_source {
         const struct td_event *event;
         const struct td_mark *mark;
         const struct td_lost *lost;
+        const struct td_payload *payload;
         const struct td_stack *stack;
     };
 };
@@ -72,6 +73,8 @@ struct td_decoder {
     struct td_origin origin;
     uint64_t chain[TD_MAX_CHAIN];
     uint8_t stack[TD_MAX_STACK];
+    struct td_part *parts; /* grows; free() it */
+    uint32_t parts_size;
     struct td_pair pairs[TD_MAX_PAIRS];
     char *text; /* as long as the longest record */
     size_t text_used;
@@ -91,6 +94,15 @@ int td_decode_record(struct td_decoder *decoder, struct td_cursor *c, struct td_
  * has none of its own. Does not step over it. 0: malformed.
  */
 uint64_t td_peek_seq(const struct td_delta *delta, const struct td_cursor *c);
+
+/*
+ * Step over the record at c. *seq, that of the record before it, becomes its
+ * own; *body is what follows. False: malformed.
+ */
+bool td_step_over(struct td_cursor *c, uint64_t *seq, enum td_kind *kind, struct td_cursor *body);
+
+/* The fields of a PAYLOAD, as td_step_over() found them. False: malformed. */
+bool td_decode_payload(struct td_cursor *body, struct td_payload *payload);
 
 /* Scatter-gather lists; self-contained. */
 #define TD_ELEMENT_MAX 24

@@ -470,6 +470,9 @@ int td_commands_next(struct td_commands *c, bool follow, struct td_item *item)
             }
             continue;
         }
+        if (c->record.kind == TD_PAYLOAD) {
+            continue; /* td_reader_payload() finds it when asked */
+        }
         if (c->record.kind == TD_STACK) {
             ret = keep_stack(c);
             if (ret < 0) {

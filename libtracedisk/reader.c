@@ -24,11 +24,12 @@
 
 #include "block.h"
 #include "codec.h"
+#include "kept.h"
 #include "scan.h"
 
 #define NO_SEQ UINT64_MAX
 
-/* A block that mismatches may be one that is being written: look again. */
+/* Bytes that mismatch may be being written: look again. */
 #define TRIES 4
 
 /*
@@ -91,6 +92,7 @@ struct td_reader {
         uint64_t seq;
     } *devices;
     size_t n_devices;
+    struct td_kept *kept; /* made when a payload is asked for */
 };
 
 /* ---- Errors ---- */
@@ -355,55 +357,6 @@ static int need_buffers(struct td_reader *r, struct stream *s, size_t size)
     return s->delta && s->buf && r->decoder.text ? 0 : fail_memory(r);
 }
 
-/*
- * Read a block's image and check it: its number of published bytes, -EBADMSG
- * with *reason, or what reading failed with.
- */
-static int64_t read_image(struct td_reader *r, const struct td_block *b, uint8_t *image,
-                          uint32_t *crc, const char **reason)
-{
-    for (int i = 0; i < TRIES; i++) {
-        int64_t got, head = b->capacity;
-        uint32_t len;
-
-        /* In one go first; the header before the bytes when that was a race. */
-        if (i > 0) {
-            head = td_pread(r->fd, image, b->header_len, b->offset);
-            if (head < 0) {
-                return head;
-            }
-        }
-        if (i > 0 && head == b->header_len) {
-            got = td_pread(r->fd, image + head, b->capacity - (size_t)head,
-                           b->offset + (uint64_t)head);
-            got = got < 0 ? got : got + head;
-        } else {
-            got = td_pread(r->fd, image, b->capacity, b->offset);
-        }
-        if (got < 0) {
-            return got;
-        }
-        if (got < b->header_len) {
-            *reason = "the file is cut in a block";
-            r->cut_told = true;
-            continue;
-        }
-        len = td_get32(image + TD_AT_PUBLISHED);
-        *crc = td_get32(image + TD_AT_PUBLISHED + 4);
-        if (len > b->capacity - b->header_len) {
-            *reason = "a block's length is larger than the block";
-        } else if (b->header_len + len > got) {
-            *reason = "the file is cut in a block";
-            r->cut_told = true;
-        } else if (crc32(0, image + b->header_len, len) != *crc) {
-            *reason = "a block's checksum is wrong";
-        } else {
-            return len;
-        }
-    }
-    return -EBADMSG;
-}
-
 static int64_t inflate_image(struct td_reader *r, struct stream *s, const struct td_block *b,
                              uint32_t len, const char **reason)
 {
@@ -432,7 +385,11 @@ static int load_block(struct td_reader *r, struct stream *s, const struct td_blo
     if (need_buffers(r, s, b->capacity) < 0) {
         return -ENOMEM;
     }
-    len = read_image(r, b, s->buf, &s->crc, reason);
+    len = td_read_image(r->fd, b, s->buf, &s->crc, reason);
+    if (len == -ENODATA) {
+        r->cut_told = true;
+        len = -EBADMSG;
+    }
     records = s->buf + b->header_len;
     if (len >= 0 && b->codec == TD_CODEC_ZLIB) {
         len = inflate_image(r, s, b, (uint32_t)len, reason);
@@ -853,6 +810,79 @@ int td_record_elements(const struct td_record *record, struct td_element *elemen
     return td_decode_elements(record->encoded_elements, record->encoded_len, elements, n);
 }
 
+/* ---- Payloads ---- */
+
+/* The block of a stream that a record is in, if it is one of this stream. */
+static const struct td_block *block_of(const struct stream *s, uint64_t seq)
+{
+    uint32_t low = 0, high = s->n_blocks;
+
+    while (low < high) {
+        uint32_t middle = low + (high - low) / 2;
+
+        if (s->blocks[middle].first_seq <= seq) {
+            low = middle + 1;
+        } else {
+            high = middle;
+        }
+    }
+    return low ? &s->blocks[low - 1] : NULL;
+}
+
+/* The PAYLOAD record seq, inflated: its length, -EBADMSG when it is lost, or failure. */
+static int64_t find_payload(struct td_reader *r, uint64_t seq, const uint8_t **bytes)
+{
+    int64_t ret = td_kept_look_up(r->kept, seq, bytes);
+
+    for (uint32_t i = 0; i < r->n_streams && ret == -ENOENT; i++) {
+        const struct td_block *block = r->streams[i] ? block_of(r->streams[i], seq) : NULL;
+
+        if (block) {
+            ret = td_kept_read(r->kept, r->fd, block, seq, bytes);
+        }
+    }
+    if (ret < 0 && ret != -ENOENT && ret != -EBADMSG) {
+        return fail(r, (int)ret, "reading a kept payload failed: %s", strerror((int)-ret));
+    }
+    return ret == -ENOENT ? -EBADMSG : ret;
+}
+
+int64_t td_reader_payload(struct td_reader *r, const struct td_complete *c, uint64_t offset,
+                          void *buf, size_t len)
+{
+    uint8_t *to = buf;
+    size_t done = 0;
+
+    r->kept = r->kept ? r->kept : td_kept_new();
+    if (!r->kept) {
+        return fail_memory(r);
+    }
+    for (uint32_t i = 0; i < c->n_parts && done < len; i++) {
+        const struct td_part *part = &c->parts[i];
+        const uint8_t *bytes;
+        int64_t has;
+        size_t n;
+
+        if (offset >= part->len) {
+            offset -= part->len;
+            continue;
+        }
+        n = part->len - offset < len - done ? (size_t)(part->len - offset) : len - done;
+        if (part->seq) {
+            has = find_payload(r, part->seq, &bytes);
+            if (has < 0 || part->offset + offset + n > (uint64_t)has) {
+                return has < 0 ? has : -EBADMSG;
+            }
+            memcpy(to + done, bytes + part->offset + offset, n);
+        } else {
+            memset(to + done, 0, n);
+        }
+        done += n;
+        offset = 0;
+    }
+    return (int64_t)done;
+}
+
 const char *td_reader_error(const struct td_reader *r)
 {
     return r->error;
@@ -948,6 +978,8 @@ void td_reader_close(struct td_reader *r)
     free(r->damages);
     free(r->devices);
     free(r->decoder.text);
+    free(r->decoder.parts);
+    td_kept_free(r->kept);
     if (r->fd >= 0) {
         close(r->fd);
     }

@@ -13,7 +13,7 @@
 #include "scan.h"
 #include "tracedisk.h"
 
-/* While the trace is written, what is read may be neither old nor new. */
+/* While the trace is written, what is read may be neither old nor new: look again. */
 #define TRIES 4
 
 int64_t td_pread(int fd, void *buf, size_t n, uint64_t offset)
@@ -188,4 +188,51 @@ int td_scan(int fd, uint64_t offset, struct td_block *block, uint64_t *next, con
     found = td_find_header(fd, offset + 1, *next);
     *next = found < 0 ? *next : (uint64_t)found;
     return found < 0 ? (int)found : TD_FOUND_DAMAGE;
+}
+
+int64_t td_read_image(int fd, const struct td_block *b, uint8_t *image, uint32_t *crc,
+                      const char **reason)
+{
+    int ret = -EBADMSG;
+
+    for (int i = 0; i < TRIES; i++) {
+        int64_t got, head = b->capacity;
+        uint32_t len;
+
+        /* In one go first; the header before the bytes when that was a race. */
+        if (i > 0) {
+            head = td_pread(fd, image, b->header_len, b->offset);
+            if (head < 0) {
+                return head;
+            }
+        }
+        if (i > 0 && head == b->header_len) {
+            got = td_pread(fd, image + head, b->capacity - (size_t)head,
+                           b->offset + (uint64_t)head);
+            got = got < 0 ? got : got + head;
+        } else {
+            got = td_pread(fd, image, b->capacity, b->offset);
+        }
+        if (got < 0) {
+            return got;
+        }
+        if (got < b->header_len) {
+            *reason = "the file is cut in a block";
+            ret = -ENODATA;
+            continue;
+        }
+        len = td_get32(image + TD_AT_PUBLISHED);
+        *crc = td_get32(image + TD_AT_PUBLISHED + 4);
+        if (len > b->capacity - b->header_len) {
+            *reason = "a block's length is larger than the block";
+        } else if (b->header_len + len > got) {
+            *reason = "the file is cut in a block";
+            ret = -ENODATA;
+        } else if (crc32(0, image + b->header_len, len) != *crc) {
+            *reason = "a block's checksum is wrong";
+        } else {
+            return len;
+        }
+    }
+    return ret;
 }

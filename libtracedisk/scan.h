@@ -40,6 +40,14 @@ int td_scan(int fd, uint64_t offset, struct td_block *block, uint64_t *next, con
 /* Where in [from, to) the first sound header begins; `to` if nowhere; or -errno. */
 int64_t td_find_header(int fd, uint64_t from, uint64_t to);
 
+/*
+ * Read a block's image, b->capacity bytes, and check it: its number of published
+ * bytes; -EBADMSG, or -ENODATA when the file is cut there, with *reason; or what
+ * reading failed with.
+ */
+int64_t td_read_image(int fd, const struct td_block *b, uint8_t *image, uint32_t *crc,
+                      const char **reason);
+
 /* pread(2) until all is read or the file ends: bytes read, or -errno. */
 int64_t td_pread(int fd, void *buf, size_t n, uint64_t offset);
 

@@ -8,9 +8,9 @@
  *   writer   one open trace being recorded. Any number of threads.
  *   stream   one producing thread's way into a writer: it owns one open block,
  *            so that no record takes a lock.
- *   record   HEADER, DEVICE, SUBMIT, COMPLETE, EVENT, MARK, LOST or STACK. Every
- *            record has a sequence number, unique in the trace, that orders
- *            the records of all streams, and a time.
+ *   record   HEADER, DEVICE, SUBMIT, COMPLETE, EVENT, MARK, LOST, PAYLOAD or
+ *            STACK. Every record has a sequence number, unique in the trace,
+ *            that orders the records of all streams, and a time.
  *   reader   a trace being read, record by record, in sequence order.
  *   command  a SUBMIT and its COMPLETE, joined and decoded.
  *
@@ -38,7 +38,7 @@ extern "C" {
 #endif
 
 #define TD_FORMAT_MAJOR 1
-#define TD_FORMAT_MINOR 1
+#define TD_FORMAT_MINOR 2
 
 /* The file is pre-allocated and claimed in blocks of this size. */
 #define TD_BLOCK_SIZE 65536
@@ -57,6 +57,8 @@ extern "C" {
 #define TD_MAX_STACK 4096 /* bytes of one STACK */
 #define TD_MAX_SECTORS 65536 /* logical blocks that a COMPLETE has hashes of */
 #define TD_SECTOR_HASH 8 /* bytes of one of them */
+#define TD_MAX_PAYLOAD 65536 /* bytes of one PAYLOAD, inflated */
+#define TD_MAX_PARTS 65536 /* of one command's payload */
 
 /*
  * A STACK that a SUBMIT refers to is one of the last TD_STACKS of its device:
@@ -74,6 +76,7 @@ enum td_kind {
     TD_EVENT = 5,
     TD_MARK = 6,
     TD_LOST = 7,
+    TD_PAYLOAD = 8, /* since 1.2 */
     TD_STACK = 9, /* since 1.1 */
     /* Never in a file: the reader's word for bytes it could not use. */
     TD_DAMAGE = 255,
@@ -200,6 +203,26 @@ struct td_stack {
     uint32_t len; /* at most TD_MAX_STACK */
 };
 
+enum td_codec {
+    TD_CODEC_NONE = 0, /* as is */
+    TD_CODEC_ZLIB = 1,
+};
+
+/* Bytes that payloads are made of: those of one command or of many. Since 1.2. */
+struct td_payload {
+    enum td_codec codec;
+    uint32_t len; /* inflated; at most TD_MAX_PAYLOAD */
+    const uint8_t *data;
+    uint32_t data_len; /* at most len */
+};
+
+/* A part of a command's payload: bytes of a PAYLOAD that came before it, or zeros. */
+struct td_part {
+    uint64_t len;
+    uint64_t seq; /* the PAYLOAD's; 0: zeros */
+    uint32_t offset;
+};
+
 /* A command at the moment the device accepted it. */
 struct td_submit {
     uint32_t device;
@@ -255,6 +278,12 @@ struct td_complete {
      */
     const uint8_t *sectors;
     uint32_t n_sectors;
+    /*
+     * Where the bytes moved are kept, in order; td_reader_payload() has them.
+     * Fewer than `bytes` where not all is kept. NULL: none. Since 1.2.
+     */
+    const struct td_part *parts;
+    uint32_t n_parts;
     /* Memory the HBA writes right after this record: FISes, PRDBC. */
     const struct td_metadata *metadata;
     uint32_t n_metadata; /* at most TD_MAX_METADATA */
@@ -373,7 +402,8 @@ void td_stream_close(struct td_stream *stream);
  * 0        written
  * 1        written, but the disk is full and the reserve is being used up: the
  *          next may be lost. 0 again as soon as there is space
- * -ENOSPC  not written, and not any part of it; try again when there is space
+ * -ENOSPC  not written, and not any part of it; try again when there is space.
+ *          A PAYLOAD is refused earlier than others: the reserve is not for it
  * -ENOMEM  not written: no memory, or no address space to map the file
  * -EINVAL  not written: a length is over its maximum
  */
@@ -385,7 +415,52 @@ int td_put_complete(struct td_stream *s, uint64_t time_ns, const struct td_compl
 int td_put_event(struct td_stream *s, uint64_t time_ns, const struct td_event *e, uint64_t *seq);
 int td_put_mark(struct td_stream *s, uint64_t time_ns, const struct td_mark *m, uint64_t *seq);
 int td_put_lost(struct td_stream *s, uint64_t time_ns, const struct td_lost *l, uint64_t *seq);
+int td_put_payload(struct td_stream *s, uint64_t time_ns, const struct td_payload *p,
+                   uint64_t *seq);
 int td_put_stack(struct td_stream *s, uint64_t time_ns, const struct td_stack *k, uint64_t *seq);
+
+/* ---- Keeping payloads -------------------------------------------------- */
+
+/*
+ * What the PAYLOADs of a trace hold, in pieces of TD_PIECE bytes by their hash,
+ * so that no bytes are kept twice. For all who write to it, from any thread.
+ * The last TD_PIECES pieces or so are known; what is forgotten and comes again is
+ * kept again.
+ */
+#define TD_PIECE 4096
+#define TD_PIECES (1u << 17)
+
+struct td_pieces;
+
+struct td_pieces *td_pieces_new(void); /* NULL: no memory */
+void td_pieces_free(struct td_pieces *pieces);
+
+/*
+ * Keeps one payload after another: td_keeper_begin, any number of
+ * td_keeper_add, then td_keeper_end, and the parts go into the COMPLETE.
+ * PAYLOADs are written as they fill.
+ */
+struct td_keeper;
+
+struct td_keeper *td_keeper_new(struct td_pieces *pieces); /* NULL: no memory */
+void td_keeper_free(struct td_keeper *keeper);
+void td_keeper_begin(struct td_keeper *keeper);
+
+/*
+ * The payload's next bytes. Returns as td_put_*(); *done bytes were taken, all
+ * of them unless it failed: then try again with the rest, or end.
+ */
+int td_keeper_add(struct td_keeper *keeper, struct td_stream *stream, uint64_t time_ns,
+                  const void *data, size_t bytes, size_t *done);
+
+/*
+ * Write what is not written yet: as td_put_*(). After a failure td_keeper_parts()
+ * leaves out what is not in the trace, and all behind it.
+ */
+int td_keeper_end(struct td_keeper *keeper, struct td_stream *stream, uint64_t time_ns);
+
+/* The payload's parts, until the next begin; NULL when there are none. */
+const struct td_part *td_keeper_parts(const struct td_keeper *keeper, uint32_t *n);
 
 /* ---- Hashing ----------------------------------------------------------- */
 
@@ -470,6 +545,7 @@ struct td_record {
         struct td_event event;
         struct td_mark mark;
         struct td_lost lost;
+        struct td_payload payload;
         struct td_stack stack;
         struct td_damage damage;
     };
@@ -511,6 +587,18 @@ void td_reader_progress(const struct td_reader *reader, uint64_t *done, uint64_t
  * -EINVAL when the list is damaged.
  */
 int td_record_elements(const struct td_record *record, struct td_element *elements);
+
+/* How many bytes of a command's payload are kept. */
+uint64_t td_kept_bytes(const struct td_complete *complete);
+
+/*
+ * Copy bytes of a command's payload, from offset on: how many, fewer only where
+ * no more are kept; -EBADMSG when they were, and are lost with their block; else
+ * what reading failed with, as td_reader_next(). The COMPLETE must have been
+ * read by this reader.
+ */
+int64_t td_reader_payload(struct td_reader *reader, const struct td_complete *complete,
+                          uint64_t offset, void *buf, size_t len);
 
 /* ---- Packing ----------------------------------------------------------- */
 
@@ -588,7 +676,7 @@ struct td_command {
 
 enum td_item_kind {
     TD_ITEM_COMMAND,
-    TD_ITEM_RECORD, /* header, device, event, mark, lost, damage; no stack */
+    TD_ITEM_RECORD, /* header, device, event, mark, lost, damage */
 };
 
 struct td_item {

@@ -320,6 +320,16 @@ static ssize_t prepare(struct td_stream *s, const struct td_source *source)
     return ret < 0 ? ret : (ssize_t)len;
 }
 
+/* Looks again, when it was. */
+static bool is_full(struct td_writer *w)
+{
+    if (!atomic_load_explicit(&w->full, memory_order_relaxed)) {
+        return false;
+    }
+    grow(w, 0);
+    return atomic_load(&w->full);
+}
+
 static int append(struct td_stream *s, uint64_t time_ns, const struct td_source *source,
                   uint64_t *seq)
 {
@@ -331,6 +341,10 @@ static int append(struct td_stream *s, uint64_t time_ns, const struct td_source 
 
     if (!bound) {
         return -EINVAL;
+    }
+    /* The reserve is for the commands themselves. */
+    if (source->kind == TD_PAYLOAD && is_full(w)) {
+        return -ENOSPC;
     }
     if (need_scratch(s, bound) < 0) {
         return -ENOMEM;
@@ -355,11 +369,7 @@ static int append(struct td_stream *s, uint64_t time_ns, const struct td_source 
     if (seq) {
         *seq = number;
     }
-    if (atomic_load_explicit(&w->full, memory_order_relaxed)) {
-        grow(w, 0);
-        return atomic_load(&w->full);
-    }
-    return 0;
+    return is_full(w);
 }
 
 /* Keep the fields that were just written for later blocks. Best effort. */
@@ -461,6 +471,13 @@ int td_put_mark(struct td_stream *s, uint64_t time_ns, const struct td_mark *m, 
 int td_put_lost(struct td_stream *s, uint64_t time_ns, const struct td_lost *l, uint64_t *seq)
 {
     struct td_source source = { .kind = TD_LOST, .lost = l };
+
+    return append(s, time_ns, &source, seq);
+}
+
+int td_put_payload(struct td_stream *s, uint64_t time_ns, const struct td_payload *p, uint64_t *seq)
+{
+    struct td_source source = { .kind = TD_PAYLOAD, .payload = p };
 
     return append(s, time_ns, &source, seq);
 }

@@ -62,6 +62,10 @@ static void read_all(const char *path)
     if (td_commands_open(reader, &commands) < 0)
         abort();
     while (td_commands_next(commands, false, &item) > 0) {
+        uint8_t payload[8192];
+
+        if (item.kind == TD_ITEM_COMMAND)
+            td_reader_payload(reader, &item.command->complete, 0, payload, sizeof(payload));
         if (item.kind == TD_ITEM_COMMAND && item.command->submit.elements) {
             /* Every element is there to be read. */
             for (uint32_t i = 0; i < item.command->submit.n_elements; i++) {

@@ -151,6 +151,11 @@ static void print_complete(const struct td_record *record)
     }
     print_elements(record, c->n_elements);
     print_bytes(c->sectors, (size_t)c->n_sectors * TD_SECTOR_HASH);
+    for (uint32_t i = 0; i < c->n_parts; i++) {
+        print_number(c->parts[i].len);
+        print_number(c->parts[i].seq);
+        print_number(c->parts[i].offset);
+    }
 }
 
 static void print_event(const struct td_event *e)
@@ -196,6 +201,11 @@ static void print_record(const struct td_record *record)
     case TD_LOST:
         print_number(record->lost.records);
         print_text(record->lost.reason);
+        break;
+    case TD_PAYLOAD:
+        print_number(record->payload.len);
+        print_number(record->payload.codec);
+        print_bytes(record->payload.data, record->payload.data_len);
         break;
     case TD_STACK:
         print_number(record->stack.device);

@@ -154,6 +154,28 @@ static void make_submit(GRand *rand, struct td_submit *s)
     s->origin = coin(rand) ? random_origin(rand) : NULL;
 }
 
+static struct td_part *random_parts(GRand *rand, uint32_t n)
+{
+    struct td_part *parts = g_new0(struct td_part, n + 1);
+
+    for (uint32_t i = 0; i < n; i++) {
+        parts[i].len = random_number(rand, 63);
+        if (coin(rand)) {
+            parts[i].seq = 1 + random_number(rand, 63);
+            parts[i].offset = (uint32_t)random_number(rand, 32);
+        }
+    }
+    return parts;
+}
+
+static void make_payload(GRand *rand, struct td_payload *p)
+{
+    p->codec = (enum td_codec)random_number(rand, 32);
+    p->len = (uint32_t)random_number(rand, coin(rand) ? 8 : 16);
+    p->data_len = coin(rand) ? p->len : (uint32_t)g_rand_int_range(rand, 0, (gint32)p->len + 1);
+    p->data = random_bytes(rand, p->data_len);
+}
+
 static void make_complete(GRand *rand, struct td_complete *c, uint64_t last_seq)
 {
     struct td_metadata *metadata;
@@ -183,6 +205,8 @@ static void make_complete(GRand *rand, struct td_complete *c, uint64_t last_seq)
     c->elements = random_elements(rand, c->n_elements);
     c->n_sectors = coin(rand) ? 0 : (uint32_t)random_number(rand, coin(rand) ? 4 : 10);
     c->sectors = random_bytes(rand, (size_t)c->n_sectors * TD_SECTOR_HASH);
+    c->n_parts = coin(rand) ? 0 : (uint32_t)random_number(rand, coin(rand) ? 3 : 8);
+    c->parts = random_parts(rand, c->n_parts);
     c->n_metadata = coin(rand) ? 1 : (uint32_t)g_rand_int_range(rand, 0, TD_MAX_METADATA + 1);
     metadata = g_new0(struct td_metadata, c->n_metadata + 1);
     for (uint32_t i = 0; i < c->n_metadata; i++) {
@@ -249,6 +273,9 @@ struct sample *sample_new(GRand *rand, enum td_kind kind, uint64_t last_seq)
         s->lost.records = random_number(rand, 64);
         s->lost.reason = random_text(rand);
         break;
+    case TD_PAYLOAD:
+        make_payload(rand, &s->payload);
+        break;
     case TD_STACK:
         s->stack.device = (uint32_t)random_number(rand, 32);
         s->stack.addr = random_number(rand, 64);
@@ -265,7 +292,8 @@ struct sample *sample_new(GRand *rand, enum td_kind kind, uint64_t last_seq)
 struct sample *sample_any(GRand *rand, uint64_t last_seq)
 {
     static const enum td_kind kinds[] = {
-        TD_HEADER, TD_DEVICE, TD_SUBMIT, TD_COMPLETE, TD_EVENT, TD_MARK, TD_LOST, TD_STACK,
+        TD_HEADER, TD_DEVICE, TD_SUBMIT,  TD_COMPLETE, TD_EVENT,
+        TD_MARK,   TD_LOST,   TD_PAYLOAD, TD_STACK,
     };
 
     return sample_new(rand, kinds[g_rand_int_range(rand, 0, G_N_ELEMENTS(kinds))], last_seq);
@@ -316,6 +344,7 @@ void sample_free(void *sample)
         g_free((void *)s->complete.metadata);
         g_free((void *)s->complete.elements);
         g_free((void *)s->complete.sectors);
+        g_free((void *)s->complete.parts);
         break;
     case TD_EVENT:
         g_free((void *)s->event.data);
@@ -326,6 +355,9 @@ void sample_free(void *sample)
         break;
     case TD_LOST:
         g_free((void *)s->lost.reason);
+        break;
+    case TD_PAYLOAD:
+        g_free((void *)s->payload.data);
         break;
     case TD_STACK:
         g_free((void *)s->stack.data);
@@ -353,6 +385,8 @@ int sample_put(struct sample *s, struct td_stream *stream)
         return td_put_mark(stream, s->time_ns, &s->mark, &s->seq);
     case TD_LOST:
         return td_put_lost(stream, s->time_ns, &s->lost, &s->seq);
+    case TD_PAYLOAD:
+        return td_put_payload(stream, s->time_ns, &s->payload, &s->seq);
     case TD_STACK:
         return td_put_stack(stream, s->time_ns, &s->stack, &s->seq);
     case TD_DAMAGE:
@@ -450,6 +484,12 @@ static void check_complete(const struct td_complete *a, const struct td_record *
     g_assert_cmpmem(a->sense, a->sense_len, b->sense, b->sense_len);
     g_assert_cmpmem(a->sectors, (size_t)a->n_sectors * TD_SECTOR_HASH, b->sectors,
                     (size_t)b->n_sectors * TD_SECTOR_HASH);
+    g_assert_cmpuint(a->n_parts, ==, b->n_parts);
+    for (uint32_t i = 0; i < a->n_parts; i++) {
+        g_assert_cmpuint(a->parts[i].len, ==, b->parts[i].len);
+        g_assert_cmpuint(a->parts[i].seq, ==, b->parts[i].seq);
+        g_assert_cmpuint(a->parts[i].offset, ==, b->parts[i].offset);
+    }
     g_assert_cmpuint(a->n_metadata, ==, b->n_metadata);
     for (uint32_t i = 0; i < a->n_metadata; i++) {
         g_assert_cmpint(a->metadata[i].kind, ==, b->metadata[i].kind);
@@ -504,6 +544,12 @@ void sample_check(const struct sample *s, const struct td_record *record)
     case TD_LOST:
         g_assert_cmpuint(s->lost.records, ==, record->lost.records);
         g_assert_cmpstr(s->lost.reason, ==, record->lost.reason);
+        break;
+    case TD_PAYLOAD:
+        g_assert_cmpint(s->payload.codec, ==, record->payload.codec);
+        g_assert_cmpuint(s->payload.len, ==, record->payload.len);
+        g_assert_cmpmem(s->payload.data, s->payload.data_len, record->payload.data,
+                        record->payload.data_len);
         break;
     case TD_STACK:
         g_assert_cmpuint(s->stack.device, ==, record->stack.device);

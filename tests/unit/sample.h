@@ -23,6 +23,7 @@ struct sample {
         struct td_event event;
         struct td_mark mark;
         struct td_lost lost;
+        struct td_payload payload;
         struct td_stack stack;
     };
 };

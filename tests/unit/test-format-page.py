@@ -17,9 +17,10 @@ MAGIC = bytes.fromhex("895444540d0a1a0a")
 END = bytes.fromhex("895444454e440d0a")
 SLOT = 65536
 HEADER, DEVICE, SUBMIT, COMPLETE, EVENT, MARK, LOST = range(1, 8)
-STACK = 9
+PAYLOAD, STACK = 8, 9
 ORIGIN = OBSERVED = 1
 SECTORS = 2
+PARTS = 3
 DIGEST_SIZE = {0: 0, 1: 4, 2: 16}
 WRAP = 2**64
 
@@ -97,7 +98,7 @@ class Block:
             ref = (self.seq - body.varint()) % WRAP if tag & 2 else None
             kind = tag // 4
             fields = self.fields(kind, body, ref)
-            sectors = b""
+            sectors, parts = b"", []
             while body.left():
                 extension = body.varint()
                 content = Cursor(body.bytes(body.varint()))
@@ -105,10 +106,12 @@ class Block:
                     fields += words(*decode_elements(content, content.varint()))
                 if kind == COMPLETE and extension == SECTORS:
                     sectors = content.bytes(content.left())
+                if kind == COMPLETE and extension == PARTS:
+                    parts = decode_parts(content, ref)
                 if kind == SUBMIT and extension == ORIGIN:
                     fields += words(*decode_origin(content))
             if kind == COMPLETE:
-                fields += words(sectors)
+                fields += words(sectors, *parts)
             seq = self.seq
             if kind in (HEADER, DEVICE) and ref is not None:
                 assert step == 0
@@ -133,6 +136,8 @@ class Block:
             return self.complete(c, ref)
         if kind == EVENT:
             return self.event(c, ref)
+        if kind == PAYLOAD:
+            return words(c.varint(), c.varint(), c.bytes(c.varint()))
         if kind == STACK:
             device, addr, n = c.varint(), c.varint(), c.varint()
             return words(device, addr, masked(c, bytearray(n)))
@@ -248,6 +253,18 @@ def decode_origin(c):
         last = (last + c.signed()) % WRAP
         result.append(last)
     assert not c.left()
+    return result
+
+
+def decode_parts(c, last):
+    result = []
+    while c.left():
+        what = c.varint()
+        seq = offset = 0
+        if not what & 1:
+            seq = last = (last + c.signed()) % WRAP
+            offset = c.varint()
+        result += [what // 2, seq, offset]
     return result
 
 
