@@ -145,13 +145,13 @@ static void compare_payloads(struct diff *d, const struct pieces *p)
             a->bytes != b->bytes || a->digest == b->digest)
             continue;
         if (diff_is_write(a)) {
-            diff_report(d, DIFF_WRITE_PAYLOAD, a, b, NULL);
+            diff_report(d, DIFF_WRITE_PAYLOAD, &(struct diff_finding){ .a = a, .b = b });
         } else if (has_payload(a)) {
             const struct content *ta = &p->contents[0], *tb = &p->contents[1];
 
             if (!ta->read_racy[i] && !tb->read_racy[a->partner] &&
                 ta->read_state[i] == tb->read_state[a->partner])
-                diff_report(d, DIFF_READ_PAYLOAD, a, b, NULL);
+                diff_report(d, DIFF_READ_PAYLOAD, &(struct diff_finding){ .a = a, .b = b });
             else
                 d->reads_unattributed++;
         }
@@ -244,23 +244,19 @@ static void report_run(struct diff *d, const struct pieces *p, enum verdict verd
         [ONLY_IN_A] = DIFF_WRITTEN_IN_A,
         [ONLY_IN_B] = DIFF_WRITTEN_IN_B,
     };
-    uint64_t *const sums[] = {
-        [DIFFERENT] = &d->blocks_different,
-        [ONLY_IN_A] = &d->blocks_written_in_a,
-        [ONLY_IN_B] = &d->blocks_written_in_b,
-        [AFTER_ERROR] = &d->blocks_after_error,
-        [CUT_OTHERWISE] = &d->blocks_cut_otherwise,
-    };
     uint64_t blocks = p->border[end] - p->border[first];
+    struct diff_finding f = {
+        .a = command_at(d, 0, p->contents[0].writer, first),
+        .b = command_at(d, 1, p->contents[1].writer, first),
+        .value = { p->border[first], blocks },
+    };
 
-    if (verdict == SAME)
-        return;
-    *sums[verdict] += blocks;
-    if (verdict == DIFFERENT || verdict == ONLY_IN_A || verdict == ONLY_IN_B)
-        diff_report(d, kinds[verdict], command_at(d, 0, p->contents[0].writer, first),
-                    command_at(d, 1, p->contents[1].writer, first),
-                    g_strdup_printf("blocks %" G_GUINT64_FORMAT "+%" G_GUINT64_FORMAT,
-                                    p->border[first], blocks));
+    if (verdict == AFTER_ERROR)
+        d->blocks_after_error += blocks;
+    else if (verdict == CUT_OTHERWISE)
+        d->blocks_cut_otherwise += blocks;
+    else if (verdict != SAME)
+        diff_report(d, kinds[verdict], &f);
 }
 
 static void compare_contents(struct diff *d, const struct pieces *p)

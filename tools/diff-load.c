@@ -32,6 +32,7 @@ static struct loading *find_loading(GPtrArray *all, struct diff_trace *trace,
     l->side->path = trace->path;
     l->side->device = g_strdup(input_device_name(in, id, name));
     l->side->block_size = input_block_size(in, id);
+    l->side->times = diff_times_new();
     g_ptr_array_add(all, l);
     g_ptr_array_add(trace->sides, l->side);
     return l;
@@ -92,15 +93,22 @@ static uint64_t fold_request(const struct td_command *c)
     return hash | 1;
 }
 
+static void note_times(struct diff_times *times, const struct td_command *c)
+{
+    if (c->complete.status == TD_GOOD && c->complete_ns >= c->submit_ns)
+        diff_times_add(times, c->decoded.op, c->complete_ns - c->submit_ns);
+    diff_times_complete(times, c->complete_ns);
+}
+
 static void load_command(struct loading *l, const struct td_command *c)
 {
     const struct td_decoded *decoded = &c->decoded;
     bool pending = c->complete.status == TD_PENDING;
     struct diff_command d = {
-        .seq = c->seq, .submit_ns = c->submit_ns, .name = decoded->name,
+        .seq = c->seq, .name = decoded->name,
         .op = (uint8_t)decoded->op, .status = (uint8_t)c->complete.status,
-        .fua = decoded->flags & TD_FUA, .in_flight = c->in_flight,
-        .partner = DIFF_NONE, .group = DIFF_NONE, .write_same = is_write_same(c),
+        .fua = decoded->flags & TD_FUA, .partner = DIFF_NONE, .group = DIFF_NONE,
+        .write_same = is_write_same(c),
     };
 
     if (!c->submit_known) /* nothing is known of what was asked for */
@@ -114,9 +122,10 @@ static void load_command(struct loading *l, const struct td_command *c)
     if (!d.blocks)
         d.digest = fold_request(c);
     note_geometry(&d, c);
+    l->side->depth_max = MAX(l->side->depth_max, c->in_flight);
     if (!pending) {
+        note_times(l->side->times, c);
         d.complete_seq = c->complete_seq;
-        d.complete_ns = c->complete_ns;
         d.bytes = c->complete.bytes;
         d.residual = c->complete.residual;
         d.error = d.status == TD_GOOD ? 0 : error_code(&c->complete);
@@ -211,6 +220,7 @@ static void side_free(gpointer data)
     g_free(side->barriers);
     g_free(side->barrier_partner);
     g_free(side->ordinal);
+    diff_times_free(side->times);
     g_free(side);
 }
 

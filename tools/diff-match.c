@@ -18,7 +18,7 @@ static struct diff_command *command_of(struct diff *d, uint32_t value)
     return &d->sides[value >= SIDE_B].commands[value & ~SIDE_B];
 }
 
-static uint64_t hash_blocks(const struct diff_command *c)
+uint64_t diff_request_key(const struct diff_command *c)
 {
     uint64_t hash = diff_mix(diff_mix(diff_mix(0, c->op), c->lba), c->blocks);
 
@@ -27,7 +27,7 @@ static uint64_t hash_blocks(const struct diff_command *c)
 
 static uint64_t hash_all(const struct diff_command *c)
 {
-    return diff_mix(hash_blocks(c), c->digest);
+    return diff_mix(diff_request_key(c), c->digest);
 }
 
 /* All commands that wanted() lets through: those of A, then those of B, in order. */
@@ -259,8 +259,8 @@ void diff_match(struct diff *d)
     for_runs(d, hash_all, is_matched_here, match_equal_counts);
     diff_align(d);
     for_runs(d, hash_all, is_matched_here, match_often);
-    for_runs(d, hash_blocks, is_matched_here, match_by_place);
-    for_runs(d, hash_blocks, is_left, match_in_place);
+    for_runs(d, diff_request_key, is_matched_here, match_by_place);
+    for_runs(d, diff_request_key, is_left, match_in_place);
     group_left(d, true);
     group_left(d, false);
 }

@@ -246,8 +246,8 @@ void diff_align(struct diff *d)
 
 /* ---- What differs ---- */
 
-static char *moved_text(const struct diff *d, const struct diff_command *a,
-                        const struct diff_command *b)
+static void report_moved(struct diff *d, const struct diff_command *a,
+                         const struct diff_command *b)
 {
     bool later = d->sides[0].ordinal[a->last_epoch] < d->sides[1].ordinal[b->first_epoch];
     uint32_t b_barrier = later ? b->first_epoch - 1 : b->last_epoch;
@@ -258,19 +258,20 @@ static char *moved_text(const struct diff *d, const struct diff_command *a,
         b_barrier--;
     while (!later && side->barrier_partner[b_barrier] == DIFF_NONE)
         b_barrier++;
-    return g_strdup_printf("now %s %s #%" G_GUINT64_FORMAT, later ? "behind" : "before",
-                           side->commands[side->barriers[b_barrier]].name,
-                           side->commands[side->barriers[b_barrier]].seq);
+    diff_report(d, DIFF_WRITE_MOVED,
+                &(struct diff_finding){ .a = a, .b = b, .value = { b_barrier, later } });
 }
 
 static void report_pair(struct diff *d, const struct diff_command *a, const struct diff_command *b)
 {
-    if (diff_is_write(a) && diff_moved(d, a, b))
-        diff_report(d, DIFF_WRITE_MOVED, a, b, moved_text(d, a, b));
-    if (diff_is_write(a) && a->fua && !b->fua)
-        diff_report(d, DIFF_FUA_LOST, a, b, NULL);
-    if (diff_is_write(a) && !a->fua && b->fua)
-        diff_report(d, DIFF_FUA_ADDED, a, b, NULL);
+    const struct diff_finding f = { .a = a, .b = b };
+
+    if (!diff_is_write(a))
+        return;
+    if (diff_moved(d, a, b))
+        report_moved(d, a, b);
+    if (a->fua != b->fua)
+        diff_report(d, a->fua ? DIFF_FUA_LOST : DIFF_FUA_ADDED, &f);
 }
 
 static void report_flushes(struct diff *d, unsigned s, enum diff_kind kind)
@@ -281,7 +282,7 @@ static void report_flushes(struct diff *d, unsigned s, enum diff_kind kind)
         const struct diff_command *c = &side->commands[side->barriers[i]];
 
         if (c->op == TD_OP_FLUSH && side->barrier_partner[i] == DIFF_NONE)
-            diff_report(d, kind, s ? NULL : c, s ? c : NULL, NULL);
+            diff_report(d, kind, &(struct diff_finding){ .a = s ? NULL : c, .b = s ? c : NULL });
     }
 }
 

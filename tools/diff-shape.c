@@ -30,24 +30,19 @@ static uint64_t covered(const struct diff *d, unsigned s, const uint32_t *member
 static void report_group(struct diff *d, const struct diff_group *g)
 {
     const uint32_t *members = (const uint32_t *)(const void *)d->members->data + g->start;
-    const struct diff_command *a = &d->sides[0].commands[members[0]];
-    const struct diff_command *b = &d->sides[1].commands[members[g->n_a]];
-    uint64_t from = largest(d, 0, members, g->n_a);
-    uint64_t to = largest(d, 1, members + g->n_a, g->n_b);
+    const struct diff_finding f = {
+        .a = &d->sides[0].commands[members[0]],
+        .b = &d->sides[1].commands[members[g->n_a]],
+        .n = { g->n_a, g->n_b },
+        .value = { largest(d, 0, members, g->n_a), largest(d, 1, members + g->n_a, g->n_b) },
+    };
     bool same = covered(d, 0, members, g->n_a) == covered(d, 1, members + g->n_a, g->n_b);
-    enum diff_kind kind = same && g->n_a == 1 && g->n_b > 1 ? DIFF_SPLIT :
-                          same && g->n_a > 1 && g->n_b == 1 ? DIFF_MERGED :
-                                                              DIFF_RECUT;
 
-    if (kind == DIFF_MERGED && to > d->largest_merge[1]) {
-        d->largest_merge[0] = from;
-        d->largest_merge[1] = to;
-    }
-    if (kind == DIFF_SPLIT && from > d->largest_split[0]) {
-        d->largest_split[0] = from;
-        d->largest_split[1] = to;
-    }
-    diff_report(d, kind, a, b, g_strdup_printf("%u commands -> %u", g->n_a, g->n_b));
+    diff_report(d,
+                same && g->n_a == 1 && g->n_b > 1 ? DIFF_SPLIT :
+                same && g->n_a > 1 && g->n_b == 1 ? DIFF_MERGED :
+                                                    DIFF_RECUT,
+                &f);
 }
 
 static uint64_t blocks_key(const struct diff_command *c)
@@ -92,9 +87,11 @@ static void report_lonely(struct diff *d, unsigned s)
         if (c->partner != DIFF_NONE || c->group != DIFF_NONE || c->op == TD_OP_FLUSH)
             continue;
         if (s)
-            diff_report(d, retried[i] ? DIFF_RETRIED_IN_B : DIFF_COMMAND_ADDED, NULL, c, NULL);
+            diff_report(d, retried[i] ? DIFF_RETRIED_IN_B : DIFF_COMMAND_ADDED,
+                        &(struct diff_finding){ .b = c });
         else
-            diff_report(d, retried[i] ? DIFF_RETRIED_IN_A : DIFF_COMMAND_LOST, c, NULL, NULL);
+            diff_report(d, retried[i] ? DIFF_RETRIED_IN_A : DIFF_COMMAND_LOST,
+                        &(struct diff_finding){ .a = c });
     }
 }
 
@@ -176,7 +173,8 @@ static void report_reordered(struct diff *d)
         const struct diff_command *a = &side->commands[i];
 
         if (!kept[i] && has_passed(d, kept, i))
-            diff_report(d, DIFF_REORDERED, a, diff_partner(d, 0, a), NULL);
+            diff_report(d, DIFF_REORDERED,
+                        &(struct diff_finding){ .a = a, .b = diff_partner(d, 0, a) });
     }
 }
 
@@ -184,31 +182,20 @@ static void report_choices(struct diff *d)
 {
     for (uint32_t i = 0; i < d->sides[0].n; i++) {
         const struct diff_command *a = &d->sides[0].commands[i], *b = diff_partner(d, 0, a);
-        char *choice;
 
         /* FUA lost or added is of level order, and may well change the name. */
-        if (!b || a->name == b->name || a->fua != b->fua)
-            continue;
-        choice = g_strdup_printf("%s -> %s", a->name, b->name);
-        diff_report(d, DIFF_COMMAND_CHOICE, a, b, g_strdup(choice));
-        g_hash_table_insert(d->choices, choice,
-                            (char *)g_hash_table_lookup(d->choices, choice) + 1);
+        if (b && a->name != b->name && a->fua == b->fua)
+            diff_report(d, DIFF_COMMAND_CHOICE, &(struct diff_finding){ .a = a, .b = b });
     }
 }
 
 /* How deep a queue gets depends on time; only a depth never seen before is the driver's. */
 static void report_depth(struct diff *d)
 {
-    for (unsigned s = 0; s < 2; s++) {
-        for (uint32_t i = 0; i < d->sides[s].n; i++)
-            d->depth_max[s] = MAX(d->depth_max[s], d->sides[s].commands[i].in_flight);
-    }
-    if (d->depth_max[0] >= 2 * d->depth_max[1] || d->depth_max[1] >= 2 * d->depth_max[0]) {
-        if (d->depth_max[0] != d->depth_max[1])
-            diff_report(d, DIFF_QUEUE_DEPTH, NULL, NULL,
-                        g_strdup_printf("at most %u -> %u in flight", d->depth_max[0],
-                                        d->depth_max[1]));
-    }
+    uint32_t a = d->sides[0].depth_max, b = d->sides[1].depth_max;
+
+    if (a != b && (a >= 2 * b || b >= 2 * a))
+        diff_report(d, DIFF_QUEUE_DEPTH, &(struct diff_finding){ .value = { a, b } });
 }
 
 void diff_shape(struct diff *d)

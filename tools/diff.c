@@ -13,6 +13,7 @@
 
 struct diff_options {
     uint32_t levels, fail_on; /* bits 1 << enum diff_level; 0: not given */
+    uint64_t ignored;         /* bits 1 << enum diff_kind */
     char *from, *to, *device;
     gboolean as_json, stat;
     gint64 details;
@@ -75,66 +76,40 @@ static void join_between(int *argc, char **argv)
     }
 }
 
-/* ---- One device of both traces ---- */
+/* ---- One device of all traces ---- */
 
-static void compare_device(const struct diff_options *o, struct diff *d)
+static uint32_t diff_device(const struct diff_options *o, const struct diff_runs *runs)
 {
-    static void (*const levels[DIFF_LEVELS])(struct diff *) = {
-        diff_data, diff_order, diff_shape, diff_geometry, diff_outcome, diff_time,
-    };
-
-    d->levels = o->levels;
-    d->limit = (uint64_t)o->details;
-    d->compare_digests = d->sides[0].hash == d->sides[1].hash && d->sides[0].hash;
-    for (unsigned s = 0; s < 2 && !d->compare_digests; s++) {
-        for (uint32_t i = 0; i < d->sides[s].n; i++)
-            d->sides[s].commands[i].digest *= !d->sides[s].commands[i].blocks;
-    }
-    diff_match(d);
-    for (int level = 0; level < DIFF_LEVELS; level++) {
-        if (diff_wants(d, (enum diff_level)level))
-            levels[level](d);
-    }
-}
-
-static void clear_finding(gpointer finding)
-{
-    g_free(((struct diff_finding *)finding)->text);
-}
-
-static uint32_t diff_device(const struct diff_options *o, const struct diff_side *a,
-                            const struct diff_side *b)
-{
-    struct diff d = { .sides = { *a, *b } };
+    struct diff d = { .levels = o->levels, .ignored = o->ignored };
+    struct diff_sums sums;
     uint32_t differing = 0;
 
-    d.groups = g_array_new(FALSE, FALSE, sizeof(struct diff_group));
-    d.members = g_array_new(FALSE, FALSE, sizeof(uint32_t));
-    d.findings = g_array_new(FALSE, FALSE, sizeof(struct diff_finding));
-    g_array_set_clear_func(d.findings, clear_finding);
-    d.timings = g_array_new(FALSE, FALSE, sizeof(struct diff_timing));
-    d.choices = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
-    compare_device(o, &d);
+    diff_compare(&d, runs);
+    diff_sum(&sums, &d);
     if (o->as_json)
-        diff_print_json(&d);
+        diff_print_json(&d, &sums, (uint64_t)o->details);
+    else if (o->stat)
+        diff_print_numbers(&sums);
     else
-        diff_print_text(&d, o->stat);
+        diff_print_text(&d, &sums, (uint64_t)o->details);
     for (int level = 0; level < DIFF_LEVELS; level++)
-        differing |= diff_level_differs(&d, (enum diff_level)level) ? 1u << level : 0;
-    g_array_unref(d.groups);
-    g_array_unref(d.members);
-    g_array_unref(d.findings);
-    g_array_unref(d.timings);
-    g_hash_table_unref(d.choices);
+        differing |= diff_level_differs(&sums, (enum diff_level)level) ? 1u << level : 0;
+    diff_sums_clear(&sums);
+    diff_clear(&d);
     return differing;
 }
 
-/* ---- Two traces ---- */
+/* ---- All traces ---- */
 
-static const struct diff_side *find_side(const struct diff_trace *trace, const char *device)
+struct traces {
+    struct diff_trace *all; /* those of A, then those of B */
+    guint n_a, n;
+};
+
+static struct diff_side *find_side(const struct diff_trace *trace, const char *device)
 {
     for (guint i = 0; i < trace->sides->len; i++) {
-        const struct diff_side *side = trace->sides->pdata[i];
+        struct diff_side *side = trace->sides->pdata[i];
 
         if (strcmp(side->device, device) == 0)
             return side;
@@ -143,40 +118,67 @@ static const struct diff_side *find_side(const struct diff_trace *trace, const c
 }
 
 /* A trace's only device is compared with the other's only one, whatever their names. */
-static const struct diff_side *counterpart(const struct diff_trace *own,
-                                           const struct diff_trace *other, guint i)
+static struct diff_side *counterpart(const struct diff_trace *own, const struct diff_trace *other,
+                                     guint i)
 {
     if (own->sides->len == 1 && other->sides->len == 1)
         return other->sides->pdata[0];
     return find_side(other, ((const struct diff_side *)own->sides->pdata[i])->device);
 }
 
-/* Returns the levels that differ; a device that one trace lacks is of no level: *unknown. */
-static uint32_t diff_traces(const struct diff_options *o, const struct diff_trace traces[2],
-                            bool *unknown)
+/* False, said on stderr, when one of two traces has a device that the other lacks. */
+static bool have_same_devices(const struct diff_trace *one, const struct diff_trace *other)
 {
+    bool same = true;
+
+    for (guint i = 0; i < one->sides->len; i++) {
+        const struct diff_side *side = one->sides->pdata[i];
+
+        if (counterpart(one, other, i))
+            continue;
+        say("%s has no device '%s', which %s has; choose one with --device", other->path,
+            side->device, side->path);
+        same = false;
+    }
+    return same;
+}
+
+/* The runs of a device of the first trace; false when not all traces have it. */
+static bool find_runs(const struct traces *t, guint device, struct diff_runs *runs)
+{
+    for (guint i = 0; i < t->n; i++) {
+        struct diff_side *side = counterpart(&t->all[0], &t->all[i], device);
+
+        if (!side)
+            return false;
+        g_ptr_array_add(runs->of[i >= t->n_a], side);
+    }
+    return true;
+}
+
+/* Returns the levels that differ; a device that one trace lacks is of no level: *unknown. */
+static uint32_t diff_traces(const struct diff_options *o, const struct traces *t, bool *unknown)
+{
+    const GPtrArray *devices = t->all[0].sides;
     uint32_t differing = 0;
 
-    for (guint i = 0; i < traces[0].sides->len; i++) {
-        const struct diff_side *a = traces[0].sides->pdata[i];
-        const struct diff_side *b = counterpart(&traces[0], &traces[1], i);
+    for (guint i = 0; i < devices->len; i++) {
+        struct diff_runs runs = { { g_ptr_array_new(), g_ptr_array_new() } };
 
-        if (!b)
-            continue; /* said below */
-        if (traces[0].sides->len > 1 && !o->as_json)
-            printf("%s%s%s\n", colour(COLOUR_BOLD), a->device, colour(COLOUR_NONE));
-        differing |= diff_device(o, a, b);
-    }
-    for (unsigned s = 0; s < 2; s++) {
-        for (guint i = 0; i < traces[s].sides->len; i++) {
-            const struct diff_side *side = traces[s].sides->pdata[i];
-
-            if (!counterpart(&traces[s], &traces[!s], i)) {
-                say("%s has no device '%s', which %s has; choose one with --device",
-                    traces[!s].path, side->device, side->path);
-                *unknown = true;
-            }
+        if (find_runs(t, i, &runs)) {
+            if (devices->len > 1 && !o->as_json)
+                printf("%s%s%s\n", colour(COLOUR_BOLD),
+                       ((const struct diff_side *)devices->pdata[i])->device, colour(COLOUR_NONE));
+            differing |= diff_device(o, &runs);
         }
+        g_ptr_array_unref(runs.of[0]);
+        g_ptr_array_unref(runs.of[1]);
+    }
+    for (guint i = 1; i < t->n; i++) {
+        bool forth = have_same_devices(&t->all[0], &t->all[i]);
+        bool back = have_same_devices(&t->all[i], &t->all[0]);
+
+        *unknown |= !forth || !back;
     }
     return differing;
 }
@@ -195,31 +197,61 @@ static int load(const struct diff_options *o, struct diff_trace *trace)
     return status;
 }
 
-static int diff_paths(const struct diff_options *o, char **paths)
+static int diff_paths(const struct diff_options *o, char **paths, guint n_a, guint n)
 {
-    struct diff_trace traces[2];
+    struct traces t = { g_new(struct diff_trace, n), n_a, n };
     bool unknown = false;
     int status = EXIT_FINE;
 
-    diff_trace_init(&traces[0], paths[0]);
-    diff_trace_init(&traces[1], paths[1]);
-    for (unsigned s = 0; s < 2 && status != EXIT_TROUBLE; s++) {
-        int loaded = load(o, &traces[s]);
+    for (guint i = 0; i < n; i++)
+        diff_trace_init(&t.all[i], paths[i]);
+    for (guint i = 0; i < n && status != EXIT_TROUBLE; i++) {
+        int loaded = load(o, &t.all[i]);
 
         status = MAX(status, loaded);
     }
     if (status != EXIT_TROUBLE) {
         output_open();
-        if (diff_traces(o, traces, &unknown) & o->fail_on)
+        if (diff_traces(o, &t, &unknown) & o->fail_on)
             status = EXIT_FINDINGS;
         if (unknown)
             status = EXIT_TROUBLE;
         output_flush();
         status = output_close(status);
     }
-    diff_trace_clear(&traces[0]);
-    diff_trace_clear(&traces[1]);
+    for (guint i = 0; i < n; i++)
+        diff_trace_clear(&t.all[i]);
+    g_free(t.all);
     return status;
+}
+
+/*
+ * A B, or A1 A2 … -- B1 B2 …: takes the "--" out, and returns how many traces
+ * are of A; 0, said on stderr, when it cannot be told.
+ */
+static guint split_sides(char **paths, guint *n)
+{
+    guint n_a = 0;
+
+    while (n_a < *n && strcmp(paths[n_a], "--") != 0)
+        n_a++;
+    if (n_a == *n) {
+        if (*n == 2)
+            return 1;
+        say("%u traces: which are of which side? Put '--' between: A1 A2 -- B1 B2", *n);
+        return 0;
+    }
+    memmove(&paths[n_a], &paths[n_a + 1], (*n - n_a - 1) * sizeof(*paths));
+    --*n;
+    for (guint i = n_a; i < *n; i++) {
+        if (strcmp(paths[i], "--") == 0) {
+            say("there are two sides, and so one '--' between their traces");
+            return 0;
+        }
+    }
+    if (n_a == *n)
+        say("there is no trace behind '--'");
+    return n_a < *n ? n_a : 0;
 }
 
 int diff_main(int argc, char **argv)
@@ -243,24 +275,28 @@ int diff_main(int argc, char **argv)
         G_OPTION_ENTRY_NULL,
     };
     const struct command_line line = {
-        .arguments = "A B",
+        .arguments = "A B | A... -- B...",
         .summary = "Tell what differs in meaning between two runs of the same job.",
         .description = "Exit status: 0 no difference of a level in --fail-on, 1 differences, or "
                        "something of a trace is missing, 2 trouble.",
         .entries = entries,
         .data = &o,
         .operands = 2,
+        .more_operands = -1,
+        .keep_double_dash = true,
     };
+    guint n, n_a = 0;
     int status = EXIT_TROUBLE;
 
     join_between(&argc, argv);
     if (command_line_parse(&line, &argc, &argv)) {
+        n = (guint)argc - 1;
         if (o.details < 0) {
             say("--details: %" G_GINT64_FORMAT " is not a number of differences", o.details);
-        } else {
+        } else if ((n_a = split_sides(argv + 1, &n)) > 0) {
             o.levels = o.levels ? o.levels : ALL_LEVELS;
             o.fail_on = o.fail_on ? o.fail_on : 1u << DIFF_DATA | 1u << DIFF_ORDER;
-            status = diff_paths(&o, argv + 1);
+            status = diff_paths(&o, argv + 1, n_a, n);
         }
     }
     g_free(o.from);

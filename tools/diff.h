@@ -5,6 +5,8 @@
  * Concepts
  *
  *   side      one of the two traces, cut to one device
+ *   run       one of several traces of a side; two of them are compared at a
+ *             time, and are the two sides meanwhile
  *   barrier   a completed flush, or a completed write with FUA
  *   epoch     what lies between two barriers: epoch n is behind n of them.
  *             A command in flight with a barrier may belong to either side of
@@ -38,7 +40,7 @@ enum diff_level {
     DIFF_LEVELS,
 };
 
-/* What a difference is; the table in diff-report.c has its words. */
+/* What a difference is; the table in diff-finding.c has its words. */
 enum diff_kind {
     DIFF_WRITE_PAYLOAD,
     DIFF_READ_PAYLOAD,
@@ -74,7 +76,6 @@ enum diff_kind {
 
 struct diff_command {
     uint64_t seq, complete_seq; /* complete_seq 0: pending */
-    uint64_t submit_ns, complete_ns;
     uint64_t lba;
     uint64_t digest; /* of the payload, folded to 64 bits; 0: none. Without blocks: of the CDB */
     uint64_t bytes, residual;
@@ -86,12 +87,14 @@ struct diff_command {
     uint32_t first_epoch, last_epoch;
     uint32_t partner; /* index in the other side; DIFF_NONE */
     uint32_t group;   /* index; DIFF_NONE */
-    uint32_t in_flight;
     uint8_t op, status;
     bool fua, barrier, write_same;
 };
 
 #define DIFF_EVENT_TYPES 16
+
+/* Latencies of each operation, and the times between completions. */
+struct diff_times;
 
 struct diff_side {
     const char *path;
@@ -99,6 +102,7 @@ struct diff_side {
     struct diff_command *commands; /* in the order of their submission */
     uint32_t n;
     uint32_t *completed; /* their indices in the order of their completion */
+    uint32_t depth_max;
     uint32_t *barriers;  /* indices */
     uint32_t n_barriers;
     uint32_t *barrier_partner; /* index in the other side's barriers; DIFF_NONE */
@@ -106,6 +110,7 @@ struct diff_side {
     uint32_t block_size;
     enum td_hash_kind hash; /* TD_HASH_NONE: no digests */
     uint64_t events[DIFF_EVENT_TYPES];
+    struct diff_times *times;
 };
 
 /* Commands of a group: members[start …], first those of A. */
@@ -115,12 +120,20 @@ struct diff_group {
 
 struct diff_finding {
     enum diff_kind kind;
+    uint32_t what;                    /* event type; operation of a time */
     const struct diff_command *a, *b; /* either may be NULL */
-    char *text;                       /* NULL: the commands say it all */
+    uint32_t n[2];                    /* commands of the group */
+    /*
+     * In A and in B: what was counted, or bytes of the largest request. Of an
+     * extent: its first block and its blocks. Of a moved write: the barrier of
+     * B that it stands at now, and whether it is behind it.
+     */
+    uint64_t value[2];
 };
 
 /* Latencies, or times between completions, of one operation. */
 struct diff_timing {
+    uint32_t kind; /* what of a finding */
     const char *what;
     uint64_t n[2];
     uint64_t p50[2], p99[2];
@@ -129,26 +142,27 @@ struct diff_timing {
     bool significant;
 };
 
+/* Two runs compared. */
 struct diff {
     struct diff_side sides[2];
-    GArray *groups;  /* struct diff_group */
-    GArray *members; /* uint32_t */
+    const struct diff_times *times[2]; /* of all runs of the side */
+    GArray *groups;                    /* struct diff_group */
+    GArray *members;                   /* uint32_t */
     bool compare_digests;
 
     uint32_t levels;  /* bits 1 << enum diff_level that are asked for */
-    uint64_t limit;   /* details kept of each kind */
-    uint64_t counts[DIFF_KINDS];
-    uint64_t kept[DIFF_KINDS];
+    uint64_t ignored; /* bits 1 << enum diff_kind */
     GArray *findings; /* struct diff_finding */
     GArray *timings;  /* struct diff_timing */
 
     /* Blocks that neither level can judge, and why. */
-    uint64_t blocks_cut_otherwise, blocks_after_error, blocks_different;
-    uint64_t blocks_written_in_a, blocks_written_in_b;
+    uint64_t blocks_cut_otherwise, blocks_after_error;
     uint64_t reads_unattributed;
-    uint64_t largest_merge[2], largest_split[2]; /* bytes in A, in B */
-    uint32_t depth_max[2];
-    GHashTable *choices; /* "READ(10) → READ(16)" → count */
+
+    /* Of several runs: how many, and how many differences vary within a side. */
+    guint runs[2];
+    uint64_t varying;
+    uint32_t fewest[2], most[2]; /* commands of a run */
 };
 
 /* ---- diff-load.c ---- */
@@ -164,6 +178,20 @@ int diff_trace_load(struct diff_trace *trace, struct filter *filter);
 void diff_trace_clear(struct diff_trace *trace);
 void diff_trace_init(struct diff_trace *trace, const char *path);
 
+/* ---- diff-runs.c ---- */
+
+/* The runs of a side: struct diff_side, of the same device. */
+struct diff_runs {
+    GPtrArray *of[2];
+};
+
+/*
+ * Find what differs between the sides, in the first run of each: what does so
+ * in every pair of runs, and never within a side. d has what is asked for.
+ */
+void diff_compare(struct diff *d, const struct diff_runs *runs);
+void diff_clear(struct diff *d);
+
 /* ---- The levels; matching comes first ---- */
 
 void diff_match(struct diff *d);
@@ -176,14 +204,50 @@ void diff_geometry(struct diff *d);
 void diff_outcome(struct diff *d);
 void diff_time(struct diff *d);
 
-/* ---- For levels ---- */
+/* ---- diff-finding.c ---- */
+
+extern const char *const diff_level_names[DIFF_LEVELS];
+
+const char *diff_kind_name(enum diff_kind kind);
+enum diff_level diff_kind_level(enum diff_kind kind);
+/* "writes carry other bytes", of so many. */
+const char *diff_kind_words(enum diff_kind kind, uint64_t n);
+
+/* Note a difference, if it is asked for; what it has beside kind is in f. */
+void diff_report(struct diff *d, enum diff_kind kind, const struct diff_finding *f);
+
+/* All findings of a comparison, added up. */
+struct diff_sums {
+    uint64_t counts[DIFF_KINDS];
+    const struct diff_finding *first[DIFF_KINDS]; /* NULL: none */
+    uint64_t blocks_different, blocks_written_in_a, blocks_written_in_b;
+    uint64_t largest_merge[2], largest_split[2]; /* bytes in A, in B */
+    GHashTable *choices; /* "READ(10) -> READ(16)" -> count */
+};
+
+void diff_sum(struct diff_sums *sums, const struct diff *d);
+void diff_sums_clear(struct diff_sums *sums);
+bool diff_level_differs(const struct diff_sums *sums, enum diff_level level);
+
+/* What there is to say beside the commands, with "->" or a nicer arrow; NULL for nothing. */
+char *diff_finding_text(const struct diff *d, const struct diff_finding *f, const char *arrow);
+
+/* ---- diff-time.c ---- */
+
+struct diff_times *diff_times_new(void);
+void diff_times_free(struct diff_times *t);
+void diff_times_add(struct diff_times *t, enum td_op op, uint64_t latency_ns);
+void diff_times_complete(struct diff_times *t, uint64_t ns);
+void diff_times_pool(struct diff_times *t, const struct diff_times *more);
 
 /*
- * Count a difference, and keep it for the details while there are few. The
- * text, allocated, is the detail's; NULL for none. a and b may be NULL.
+ * The change that a finding tells of the pool, of this `what`: has a pair of
+ * both sides it, too? Is it nothing beside what a pair of one side differs by?
  */
-void diff_report(struct diff *d, enum diff_kind kind, const struct diff_command *a,
-                 const struct diff_command *b, char *text);
+bool diff_time_is_alike(const struct diff *pair, const struct diff *pool, uint32_t what);
+bool diff_time_varies(const struct diff *pair, const struct diff *pool, uint32_t what);
+
+/* ---- For levels ---- */
 
 static inline bool diff_wants(const struct diff *d, enum diff_level level)
 {
@@ -205,6 +269,9 @@ static inline bool diff_is_write(const struct diff_command *c)
 /* Is a pair on different sides of a barrier that both have? */
 bool diff_moved(const struct diff *d, const struct diff_command *a, const struct diff_command *b);
 
+/* Hash of what a command does, but for the bytes it carries. */
+uint64_t diff_request_key(const struct diff_command *c);
+
 /* Mix a number into a hash. */
 static inline uint64_t diff_mix(uint64_t hash, uint64_t value)
 {
@@ -214,9 +281,11 @@ static inline uint64_t diff_mix(uint64_t hash, uint64_t value)
 
 /* ---- diff-report.c ---- */
 
-extern const char *const diff_level_names[DIFF_LEVELS];
-bool diff_level_differs(const struct diff *d, enum diff_level level);
-void diff_print_text(const struct diff *d, bool numbers_only);
-void diff_print_json(const struct diff *d);
+void diff_print_text(const struct diff *d, const struct diff_sums *sums, uint64_t details);
+void diff_print_numbers(const struct diff_sums *sums);
+
+/* ---- diff-json.c ---- */
+
+void diff_print_json(const struct diff *d, const struct diff_sums *sums, uint64_t details);
 
 #endif

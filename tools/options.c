@@ -36,17 +36,49 @@ static void drop_double_dash(int *argc, char **argv)
     }
 }
 
+/*
+ * GOption would take the options to end at a "--" between operands, and drop
+ * it: meanwhile it is another word. What stands first does end the options.
+ */
+static char kept_dash[] = "\n--";
+
+static void hide_double_dash(int argc, char **argv)
+{
+    for (int i = 2; i < argc; i++) {
+        if (strcmp(argv[i], "--") == 0)
+            argv[i] = kept_dash;
+    }
+}
+
+static void show_double_dash(int argc, char **argv)
+{
+    for (int i = 1; i < argc; i++) {
+        if (argv[i] == kept_dash)
+            argv[i] = (char *)"--";
+    }
+}
+
+static bool starts_with_double_dash(int argc, char **argv)
+{
+    return argc > 1 && strcmp(argv[1], "--") == 0;
+}
+
 bool command_line_parse(const struct command_line *line, int *argc, char ***argv)
 {
     g_autoptr(GError) error = NULL;
 
+    if (line->keep_double_dash)
+        hide_double_dash(*argc, *argv);
     if (!parse_words(line, argc, argv, &error)) {
         say("%s", error->message);
     } else {
-        if (line->operands >= 0 || (*argc > 1 && strcmp((*argv)[1], "--") == 0))
+        show_double_dash(*argc, *argv);
+        if ((line->operands >= 0 && !line->keep_double_dash) ||
+            starts_with_double_dash(*argc, *argv))
             drop_double_dash(argc, *argv);
-        if (line->operands < 0 || (*argc - 1 >= line->operands &&
-                                   *argc - 1 <= line->operands + line->more_operands))
+        if (line->operands < 0 ||
+            (*argc - 1 >= line->operands &&
+             (line->more_operands < 0 || *argc - 1 <= line->operands + line->more_operands)))
             return true;
         if (*argc - 1 < line->operands)
             say("something is missing; needed: %s", line->arguments);

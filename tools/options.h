@@ -20,7 +20,8 @@ struct command_line {
     const GOptionEntry *group; /* more entries; may be NULL */
     void *data;        /* what the entries' callbacks get */
     int operands;      /* how many must be left; -1: any, options end at the first */
-    int more_operands; /* how many more may be */
+    int more_operands; /* how many more may be; -1: any */
+    bool keep_double_dash; /* a "--" between operands means something */
 };
 
 /*

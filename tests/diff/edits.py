@@ -35,10 +35,10 @@ class Command:
         return parts
 
 
-def job(seed):
+def job(seed, length=EPOCHS):
     rng = random.Random(seed)
     epochs, written, next_lba = [], [], 2048
-    for _ in range(EPOCHS):
+    for _ in range(length):
         epoch = []
         for _ in range(PER_EPOCH):
             again = written and rng.random() < 0.25
@@ -198,6 +198,20 @@ def lose_write(epochs, rng, i):
 EDITS = [split, reorder, move_over_flush, add_flush, drop_flush, change_payload, change_read,
          change_count, change_sizes, change_offset, add_error, retry, lose_write]
 
+# ---- What is another thing in each run: (job, rng, epoch index, run) ----
+
+def time_stamp(epochs, rng, i, run):
+    victim = lonely_write(rng, epochs[i])
+    if victim:
+        victim.payload += f" of run {run}"
+
+
+def buffer_anywhere(epochs, rng, i, run):
+    rng.choice(epochs[i]).offset = 512 * (run % 8)
+
+
+RESTLESS = [time_stamp, buffer_anywhere]
+
 # What an edit is called when A and B change places.
 MIRROR = {"split": "merged", "flush-added": "flush-lost", "flush-lost": "flush-added",
           "retried-in-b": "retried-in-a", "written-only-in-a": "written-only-in-b",
@@ -217,18 +231,56 @@ def add_up(total, more):
             total[level] = total.get(level, 0) + kinds
 
 
+def places(epochs):
+    """Far enough apart. From the end, as edits may change how many epochs there are."""
+    return list(range(len(epochs) - 3, 0, -3))
+
+
 def edited(epochs, rng, wanted):
-    """A copy with up to `wanted` edits, far enough apart; the differences; the edits' names."""
+    """A copy with up to `wanted` edits; the differences; the edits' names."""
     copies, expected, names = copy.deepcopy(epochs), {}, []
-    # From the end, so that edits which change the number of epochs move no later edit's.
-    places = list(range(EPOCHS - 3, 0, -3))
-    for place in sorted(rng.sample(places, min(wanted, len(places))), reverse=True):
+    chosen = rng.sample(places(epochs), min(wanted, len(places(epochs))))
+    for place in sorted(chosen, reverse=True):
         edit = rng.choice(EDITS)
         found = edit(copies, rng, place)
         if found:
             add_up(expected, found)
             names.append(edit.__name__)
     return copies, expected, names
+
+
+def some(rng, sides):
+    """Runs that have an edit, so that it varies within a side: some of one, any of the other."""
+    varying = rng.choice([s for s in sides if len(s) > 1])
+    other = [run for side in sides for run in side if side is not varying]
+    return (rng.sample(varying, rng.randrange(1, len(varying))) +
+            rng.sample(other, rng.randrange(len(other) + 1)))
+
+
+def several_runs(epochs, rng, n_a, n_b):
+    """Copies for the runs of two sides, what differs between these, and the edits' names.
+
+    At each place all runs of B have an edit; or only some runs of a side do, or each run is
+    different there: noise."""
+    copies = [copy.deepcopy(epochs) for _ in range(n_a + n_b)]
+    side_a, side_b = list(range(n_a)), list(range(n_a, n_a + n_b))
+    expected, names = {}, []
+    for place in places(epochs):
+        edit, seed, noise = rng.choice(EDITS), rng.random(), rng.random() < 0.5
+        found = None
+        if rng.random() < 0.2:
+            edit = rng.choice(RESTLESS)
+            for run in side_a + side_b:
+                edit(copies[run], random.Random(seed), place, run)
+            names.append(edit.__name__)
+            continue
+        for run in some(rng, [side_a, side_b]) if noise else side_b:
+            found = edit(copies[run], random.Random(seed), place)
+        if found and not noise:
+            add_up(expected, found)
+        if found:
+            names.append(f"{edit.__name__}{' in some' if noise else ''}")
+    return copies[:n_a], copies[n_a:], expected, names
 
 
 # ---- A run of a job: addresses, tags and times are its own ----
