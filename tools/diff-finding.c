@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* tracedisk diff: what its differences are called, and how each is put into words. */
+#include <string.h>
+
 #include "diff.h"
 #include "output.h"
 
@@ -57,6 +59,8 @@ static const struct {
     [DIFF_RESIDUAL] = { "residual", DIFF_OUTCOME, "other residual", "other residuals" },
     [DIFF_EVENTS] = { "events", DIFF_OUTCOME, "kind of event more or less often",
                       "kinds of events more or less often" },
+    [DIFF_LINT_NEW] = { "lint-new", DIFF_OUTCOME, "new lint finding", "new lint findings" },
+    [DIFF_LINT_GONE] = { "lint-gone", DIFF_OUTCOME, "lint finding gone", "lint findings gone" },
     [DIFF_LATENCY] = { "latency", DIFF_TIME, "operation's latency changed",
                        "operations' latencies changed" },
     [DIFF_PACE] = { "pace", DIFF_TIME, "change of pace", "changes of pace" },
@@ -65,6 +69,16 @@ static const struct {
 const char *diff_kind_name(enum diff_kind kind)
 {
     return kinds[kind].id;
+}
+
+bool diff_kind_find(const char *name, enum diff_kind *kind)
+{
+    for (int i = 0; i < DIFF_KINDS; i++) {
+        *kind = (enum diff_kind)i;
+        if (strcmp(name, kinds[i].id) == 0)
+            return true;
+    }
+    return false;
 }
 
 enum diff_level diff_kind_level(enum diff_kind kind)
@@ -219,6 +233,9 @@ char *diff_finding_text(const struct diff *d, const struct diff_finding *f, cons
     case DIFF_EVENTS:
         what = g_strconcat(td_event_name((enum td_event_type)f->what), "s: ", NULL);
         return change_text(what, f->value[0], arrow, f->value[1], "");
+    case DIFF_LINT_NEW:
+    case DIFF_LINT_GONE:
+        return diff_lint_text(d, f);
     case DIFF_LATENCY:
         return g_strdup(td_op_name((enum td_op)f->what));
     default:

@@ -110,6 +110,9 @@ void diff_print_json(const struct diff *d, const struct diff_sums *sums, uint64_
     json_key_uint(j, "blocks_cut_otherwise", d->blocks_cut_otherwise);
     json_key_uint(j, "blocks_after_error", d->blocks_after_error);
     json_key_uint(j, "reads_unattributed", d->reads_unattributed);
+    json_key(j, "linted");
+    json_bool(j, d->sides[0].lint != NULL);
+    json_key_uint(j, "lint_rules_not_compared", d->rules_not_compared);
     json_timings(j, d);
     json_findings(j, d, details);
     json_end_object(j);

@@ -221,6 +221,7 @@ static void side_free(gpointer data)
     g_free(side->barrier_partner);
     g_free(side->ordinal);
     diff_times_free(side->times);
+    diff_lint_free(side->lint);
     g_free(side);
 }
 
@@ -249,6 +250,8 @@ int diff_trace_load(struct diff_trace *trace, struct filter *filter)
         if (item.kind == TD_ITEM_COMMAND) {
             load_command(find_loading(loading, trace, &in, command_device(item.command)),
                          item.command);
+        } else if (item.record->kind == TD_DEVICE) {
+            find_loading(loading, trace, &in, item.record->device.id); /* it may do nothing */
         } else if (item.record->kind == TD_EVENT) {
             const struct td_event *event = &item.record->event;
 

@@ -52,4 +52,5 @@ void diff_outcome(struct diff *d)
     report_lonely(d, 0);
     report_lonely(d, 1);
     compare_events(d);
+    diff_lint(d);
 }

@@ -138,7 +138,8 @@ static void append_kind(GString *text, const struct diff *d, const struct diff_s
 }
 
 /* Those few that are no matter of numbers: each of them. */
-static void append_each(GString *text, const struct diff *d, enum diff_kind kind)
+static void append_each(GString *text, const struct diff *d, enum diff_kind kind,
+                        const char *joint)
 {
     for (guint i = 0; i < d->findings->len; i++) {
         const struct diff_finding *f = &g_array_index(d->findings, struct diff_finding, i);
@@ -147,7 +148,7 @@ static void append_each(GString *text, const struct diff *d, enum diff_kind kind
         if (f->kind != kind)
             continue;
         more = diff_finding_text(d, f, arrow());
-        g_string_append_printf(text, "%s%s", text->len ? ", " : "", more);
+        g_string_append_printf(text, "%s%s", text->len ? joint : "", more);
     }
 }
 
@@ -160,8 +161,10 @@ static char *level_text(const struct diff *d, const struct diff_sums *sums, enum
 
         if (diff_kind_level(kind) != level || !sums->counts[kind])
             continue;
+        if (kind == DIFF_LINT_NEW || kind == DIFF_LINT_GONE)
+            continue; /* in a sentence of its own */
         if (kind == DIFF_QUEUE_DEPTH || kind == DIFF_EVENTS)
-            append_each(text, d, kind);
+            append_each(text, d, kind, ", ");
         else
             append_kind(text, d, sums, kind);
     }
@@ -225,6 +228,30 @@ static void print_shape(const struct diff *d, const char *differences)
                differences);
     else
         printf("%s %s %s commands%s%s.\n", a, arrow(), b, *differences ? ": " : "", differences);
+}
+
+/* "No new lint findings.", and whose are gone. */
+static void print_lint(const struct diff *d, const struct diff_sums *sums)
+{
+    if (!d->sides[0].lint) {
+        printf("Lint was not run%s.\n",
+               d->lint_forgone ? " on so many commands; with --lint always it is" : "");
+        return;
+    }
+    if (!sums->counts[DIFF_LINT_NEW])
+        printf("No new lint findings.\n");
+    for (int i = DIFF_LINT_NEW; i <= DIFF_LINT_GONE; i++) {
+        GString *rules = g_string_new(NULL);
+
+        append_each(rules, d, (enum diff_kind)i, "; ");
+        if (rules->len)
+            printf("%" PRIu64 " %s: %s.\n", sums->counts[i],
+                   diff_kind_words((enum diff_kind)i, sums->counts[i]), rules->str);
+        g_string_free(rules, TRUE);
+    }
+    if (d->rules_not_compared)
+        printf("  %" PRIu32 " lint %s be checked on one side only.\n", d->rules_not_compared,
+               d->rules_not_compared == 1 ? "rule can" : "rules can");
 }
 
 static double change_percent(const uint64_t x[2])
@@ -292,6 +319,7 @@ static void print_level(const struct diff *d, const struct diff_sums *sums, enum
         break;
     case DIFF_OUTCOME:
         printf("%s%s.\n", *differences ? "Outcome differs: " : "Same outcome", differences);
+        print_lint(d, sums);
         break;
     default:
         print_time(d);
@@ -339,6 +367,21 @@ void diff_print_numbers(const struct diff_sums *sums)
     }
 }
 
+static void print_ignored(const struct diff *d)
+{
+    const char *joint = "Ignored: ";
+
+    for (int kind = 0; kind < DIFF_KINDS; kind++) {
+        if (!(d->ignored & UINT64_C(1) << kind) ||
+            !diff_wants(d, diff_kind_level((enum diff_kind)kind)))
+            continue;
+        printf("%s%s", joint, diff_kind_name((enum diff_kind)kind));
+        joint = ", ";
+    }
+    if (joint[0] == ',')
+        printf(".\n");
+}
+
 void diff_print_text(const struct diff *d, const struct diff_sums *sums, uint64_t details)
 {
     if (d->runs[0] > 1 || d->runs[1] > 1) {
@@ -349,6 +392,7 @@ void diff_print_text(const struct diff *d, const struct diff_sums *sums, uint64_
                                      "differences dropped, as they vary");
         printf(".\n");
     }
+    print_ignored(d);
     for (int level = 0; level < DIFF_LEVELS; level++) {
         if (diff_wants(d, (enum diff_level)level))
             print_level(d, sums, (enum diff_level)level);

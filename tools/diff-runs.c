@@ -85,6 +85,8 @@ static enum diff_kind undirected(enum diff_kind kind)
     switch (kind) {
     case DIFF_FUA_ADDED:
         return DIFF_FUA_LOST;
+    case DIFF_LINT_GONE:
+        return DIFF_LINT_NEW;
     case DIFF_MERGED:
     case DIFF_RECUT:
         return DIFF_SPLIT;

@@ -137,8 +137,11 @@ static void compare(struct diff *d, int kind)
         .kind = (uint32_t)kind,
         .what = kind == PACE ? "between completions" : td_op_name((enum td_op)kind),
     };
+    enum diff_kind finding = kind == PACE ? DIFF_PACE : DIFF_LATENCY;
     const uint32_t *counts[2];
 
+    if (d->ignored & UINT64_C(1) << finding)
+        return;
     for (unsigned s = 0; s < 2; s++) {
         counts[s] = d->times[s]->counts[kind];
         t.n[s] = d->times[s]->n[kind];
@@ -150,8 +153,7 @@ static void compare(struct diff *d, int kind)
     test(&t, counts);
     g_array_append_val(d->timings, t);
     if (t.significant)
-        diff_report(d, kind == PACE ? DIFF_PACE : DIFF_LATENCY,
-                    &(struct diff_finding){ .what = (uint32_t)kind });
+        diff_report(d, finding, &(struct diff_finding){ .what = (uint32_t)kind });
 }
 
 static const struct diff_timing *find_timing(const struct diff *d, uint32_t kind)

@@ -9,11 +9,13 @@
 #include "tool.h"
 
 #define MARK_SEPARATOR "\n"
+#define MOST_LINTED 100000 /* commands */
 #define ALL_LEVELS ((1u << DIFF_LEVELS) - 1)
 
 struct diff_options {
     uint32_t levels, fail_on; /* bits 1 << enum diff_level; 0: not given */
     uint64_t ignored;         /* bits 1 << enum diff_kind */
+    enum { LINT_FEW, LINT_ALWAYS, LINT_NEVER } lint;
     char *from, *to, *device;
     gboolean as_json, stat;
     gint64 details;
@@ -39,6 +41,69 @@ static gboolean parse_levels(const char *option, const char *value, gpointer dat
         *levels |= 1u << level;
     }
     return TRUE;
+}
+
+/* The rules of each level: "  data      write-payload, read-payload" and so on. */
+static char *list_rules(void)
+{
+    GString *list = g_string_new(NULL);
+
+    for (int level = 0; level < DIFF_LEVELS; level++) {
+        const char *joint = "";
+        size_t column = 12;
+
+        g_string_append_printf(list, "\n  %-9s ", diff_level_names[level]);
+        for (int i = 0; i < DIFF_KINDS; i++) {
+            const char *name = diff_kind_name((enum diff_kind)i);
+
+            if ((int)diff_kind_level((enum diff_kind)i) != level)
+                continue;
+            column += strlen(name) + 2;
+            if (column > 96) {
+                column = 14 + strlen(name);
+                joint = ",\n            ";
+            }
+            g_string_append_printf(list, "%s%s", joint, name);
+            joint = ", ";
+        }
+    }
+    return g_string_free(list, FALSE);
+}
+
+static gboolean parse_ignored(const char *option, const char *value, gpointer data, GError **error)
+{
+    struct diff_options *o = data;
+    g_auto(GStrv) words = g_strsplit(*value ? value : ",", ",", -1);
+
+    for (char **word = words; *word; word++) {
+        g_autofree char *rules = NULL;
+        enum diff_kind kind;
+
+        if (diff_kind_find(*word, &kind)) {
+            o->ignored |= UINT64_C(1) << kind;
+            continue;
+        }
+        rules = list_rules();
+        g_set_error(error, G_OPTION_ERROR, G_OPTION_ERROR_BAD_VALUE,
+                    "%s: '%s' is not a rule; there are%s", option, *word, rules);
+        return FALSE;
+    }
+    return TRUE;
+}
+
+static gboolean parse_lint(const char *option, const char *value, gpointer data, GError **error)
+{
+    static const char *const words[] = { "auto", "always", "never" };
+    struct diff_options *o = data;
+
+    for (size_t i = 0; i < G_N_ELEMENTS(words); i++) {
+        o->lint = i;
+        if (strcmp(value, words[i]) == 0)
+            return TRUE;
+    }
+    g_set_error(error, G_OPTION_ERROR, G_OPTION_ERROR_BAD_VALUE,
+                "%s: '%s' is not one of auto, always, never", option, value);
+    return FALSE;
 }
 
 static gboolean parse_between(const char *option, const char *value, gpointer data, GError **error)
@@ -80,7 +145,9 @@ static void join_between(int *argc, char **argv)
 
 static uint32_t diff_device(const struct diff_options *o, const struct diff_runs *runs)
 {
-    struct diff d = { .levels = o->levels, .ignored = o->ignored };
+    struct diff d = {
+        .levels = o->levels, .ignored = o->ignored, .lint_forgone = o->lint == LINT_FEW,
+    };
     struct diff_sums sums;
     uint32_t differing = 0;
 
@@ -117,13 +184,30 @@ static struct diff_side *find_side(const struct diff_trace *trace, const char *d
     return NULL;
 }
 
+/* The only device that a trace has, or that has commands; NULL: there are several. */
+static struct diff_side *only_side(const struct diff_trace *trace)
+{
+    struct diff_side *only = NULL;
+
+    for (guint i = 0; i < trace->sides->len; i++) {
+        struct diff_side *side = trace->sides->pdata[i];
+
+        if (only && side->n > 0)
+            return NULL;
+        if (side->n > 0 || trace->sides->len == 1)
+            only = side;
+    }
+    return only;
+}
+
 /* A trace's only device is compared with the other's only one, whatever their names. */
 static struct diff_side *counterpart(const struct diff_trace *own, const struct diff_trace *other,
                                      guint i)
 {
-    if (own->sides->len == 1 && other->sides->len == 1)
-        return other->sides->pdata[0];
-    return find_side(other, ((const struct diff_side *)own->sides->pdata[i])->device);
+    const struct diff_side *side = own->sides->pdata[i];
+    struct diff_side *same = find_side(other, side->device);
+
+    return same || side != only_side(own) ? same : only_side(other);
 }
 
 /* False, said on stderr, when one of two traces has a device that the other lacks. */
@@ -134,7 +218,7 @@ static bool have_same_devices(const struct diff_trace *one, const struct diff_tr
     for (guint i = 0; i < one->sides->len; i++) {
         const struct diff_side *side = one->sides->pdata[i];
 
-        if (counterpart(one, other, i))
+        if (side->n == 0 || counterpart(one, other, i))
             continue;
         say("%s has no device '%s', which %s has; choose one with --device", other->path,
             side->device, side->path);
@@ -143,17 +227,20 @@ static bool have_same_devices(const struct diff_trace *one, const struct diff_tr
     return same;
 }
 
-/* The runs of a device of the first trace; false when not all traces have it. */
+/* The runs of a device of the first trace; false when not all traces have it, or none uses it. */
 static bool find_runs(const struct traces *t, guint device, struct diff_runs *runs)
 {
+    bool used = t->all[0].sides->len == 1;
+
     for (guint i = 0; i < t->n; i++) {
         struct diff_side *side = counterpart(&t->all[0], &t->all[i], device);
 
         if (!side)
             return false;
+        used |= side->n > 0;
         g_ptr_array_add(runs->of[i >= t->n_a], side);
     }
-    return true;
+    return used;
 }
 
 /* Returns the levels that differ; a device that one trace lacks is of no level: *unknown. */
@@ -183,18 +270,49 @@ static uint32_t diff_traces(const struct diff_options *o, const struct traces *t
     return differing;
 }
 
+static void set_filter(struct filter *filter, const struct diff_options *o)
+{
+    filter_init(filter);
+    filter->from = g_strdup(o->from);
+    filter->to = g_strdup(o->to);
+    filter->device = g_strdup(o->device);
+}
+
 static int load(const struct diff_options *o, struct diff_trace *trace)
 {
     struct filter filter;
     int status;
 
-    filter_init(&filter);
-    filter.from = g_strdup(o->from);
-    filter.to = g_strdup(o->to);
-    filter.device = g_strdup(o->device);
+    set_filter(&filter, o);
     status = diff_trace_load(trace, &filter);
     filter_clear(&filter);
     return status;
+}
+
+/* Lint takes longer than all else: unasked it is run on short traces only. */
+static bool wants_lint(const struct diff_options *o, const struct traces *t)
+{
+    const uint64_t lint_rules = UINT64_C(1) << DIFF_LINT_NEW | UINT64_C(1) << DIFF_LINT_GONE;
+    uint32_t most = 0;
+
+    if (!(o->levels & 1u << DIFF_OUTCOME) || (o->ignored & lint_rules) == lint_rules)
+        return false;
+    for (guint i = 0; i < t->n; i++) {
+        for (guint k = 0; k < t->all[i].sides->len; k++)
+            most = MAX(most, ((const struct diff_side *)t->all[i].sides->pdata[k])->n);
+    }
+    return o->lint == LINT_ALWAYS || (o->lint == LINT_FEW && most <= MOST_LINTED);
+}
+
+static void lint(const struct diff_options *o, const struct traces *t)
+{
+    for (guint i = 0; i < t->n; i++) {
+        struct filter filter;
+
+        set_filter(&filter, o);
+        diff_lint_trace(&t->all[i], &filter);
+        filter_clear(&filter);
+    }
 }
 
 static int diff_paths(const struct diff_options *o, char **paths, guint n_a, guint n)
@@ -211,6 +329,8 @@ static int diff_paths(const struct diff_options *o, char **paths, guint n_a, gui
         status = MAX(status, loaded);
     }
     if (status != EXIT_TROUBLE) {
+        if (wants_lint(o, &t))
+            lint(o, &t);
         output_open();
         if (diff_traces(o, &t, &unknown) & o->fail_on)
             status = EXIT_FINDINGS;
@@ -272,13 +392,23 @@ int diff_main(int argc, char **argv)
         { "fail-on", 0, 0, G_OPTION_ARG_CALLBACK, parse_levels,
           "differences of these levels make the exit status 1; default: data,order",
           "LEVEL[,LEVEL...]" },
+        { "ignore", 0, 0, G_OPTION_ARG_CALLBACK, parse_ignored,
+          "leave out these differences; the rules are listed below; may be given again",
+          "RULE[,RULE...]" },
+        { "lint", 0, 0, G_OPTION_ARG_CALLBACK, parse_lint,
+          "whether level outcome asks lint; auto: of up to 100,000 commands: auto, always, never",
+          "WHEN" },
         G_OPTION_ENTRY_NULL,
     };
+    g_autofree char *rules = list_rules();
+    g_autofree char *description = g_strconcat(
+        "Rules, the differences of each level:", rules,
+        "\n\nExit status: 0 no difference of a level in --fail-on, 1 differences, or "
+        "something of a trace is missing, 2 trouble.", NULL);
     const struct command_line line = {
         .arguments = "A B | A... -- B...",
         .summary = "Tell what differs in meaning between two runs of the same job.",
-        .description = "Exit status: 0 no difference of a level in --fail-on, 1 differences, or "
-                       "something of a trace is missing, 2 trouble.",
+        .description = description,
         .entries = entries,
         .data = &o,
         .operands = 2,

@@ -69,6 +69,8 @@ enum diff_kind {
     DIFF_STATUS,
     DIFF_RESIDUAL,
     DIFF_EVENTS,
+    DIFF_LINT_NEW,
+    DIFF_LINT_GONE,
     DIFF_LATENCY,
     DIFF_PACE,
     DIFF_KINDS,
@@ -96,6 +98,9 @@ struct diff_command {
 /* Latencies of each operation, and the times between completions. */
 struct diff_times;
 
+/* How often each of lint's rules was broken. */
+struct diff_lint;
+
 struct diff_side {
     const char *path;
     char *device;
@@ -111,6 +116,7 @@ struct diff_side {
     enum td_hash_kind hash; /* TD_HASH_NONE: no digests */
     uint64_t events[DIFF_EVENT_TYPES];
     struct diff_times *times;
+    struct diff_lint *lint; /* NULL: was not looked for */
 };
 
 /* Commands of a group: members[start …], first those of A. */
@@ -120,7 +126,7 @@ struct diff_group {
 
 struct diff_finding {
     enum diff_kind kind;
-    uint32_t what;                    /* event type; operation of a time */
+    uint32_t what;                    /* event type; operation of a time; rule of lint */
     const struct diff_command *a, *b; /* either may be NULL */
     uint32_t n[2];                    /* commands of the group */
     /*
@@ -158,6 +164,8 @@ struct diff {
     /* Blocks that neither level can judge, and why. */
     uint64_t blocks_cut_otherwise, blocks_after_error;
     uint64_t reads_unattributed;
+    bool lint_forgone;           /* there was too much to lint */
+    uint32_t rules_not_compared; /* lint could check them in one trace only */
 
     /* Of several runs: how many, and how many differences vary within a side. */
     guint runs[2];
@@ -209,6 +217,8 @@ void diff_time(struct diff *d);
 extern const char *const diff_level_names[DIFF_LEVELS];
 
 const char *diff_kind_name(enum diff_kind kind);
+/* Find a kind by its name; false when there is none. */
+bool diff_kind_find(const char *name, enum diff_kind *kind);
 enum diff_level diff_kind_level(enum diff_kind kind);
 /* "writes carry other bytes", of so many. */
 const char *diff_kind_words(enum diff_kind kind, uint64_t n);
@@ -231,6 +241,14 @@ bool diff_level_differs(const struct diff_sums *sums, enum diff_level level);
 
 /* What there is to say beside the commands, with "->" or a nicer arrow; NULL for nothing. */
 char *diff_finding_text(const struct diff *d, const struct diff_finding *f, const char *arrow);
+
+/* ---- diff-lint.c ---- */
+
+/* Lint a loaded trace; the filter is one that has seen nothing yet. */
+void diff_lint_trace(struct diff_trace *trace, struct filter *filter);
+void diff_lint_free(struct diff_lint *l);
+void diff_lint(struct diff *d);
+char *diff_lint_text(const struct diff *d, const struct diff_finding *f);
 
 /* ---- diff-time.c ---- */
 

@@ -293,6 +293,20 @@ static void see_mark(struct filter *f, const struct td_record *record)
     }
 }
 
+void filter_see(struct filter *f, const struct td_record *record)
+{
+    if (record->kind == TD_DEVICE)
+        remember(f->names, record->device.name);
+    else if (record->kind == TD_MARK)
+        see_mark(f, record);
+}
+
+bool filter_has(const struct filter *f, const char *device, uint64_t seq)
+{
+    return !(f->device && strcmp(f->device, device) != 0) &&
+           !(f->from && (!f->from_seen || seq < f->from_seq)) && !(f->to_seen && seq > f->to_seq);
+}
+
 /* Marks and devices change the filter's state: call for every item, in order. */
 static bool passes(struct filter *f, const struct input *in, const struct td_item *item)
 {
@@ -300,12 +314,11 @@ static bool passes(struct filter *f, const struct input *in, const struct td_ite
 
     if (item->kind == TD_ITEM_COMMAND)
         return command_passes(f, in, item->command);
+    filter_see(f, record);
     switch (record->kind) {
     case TD_DEVICE:
-        remember(f->names, record->device.name);
         return !f->device || strcmp(f->device, record->device.name) == 0;
     case TD_MARK:
-        see_mark(f, record);
         return record_passes(f, in, record);
     case TD_EVENT:
         return record_passes(f, in, record);

@@ -44,6 +44,13 @@ void filter_clear(struct filter *filter);
 bool filter_next_item(struct filter *filter, struct input *in, bool follow, struct td_item *item);
 
 /*
+ * For records read by other means: show it all of them, in order; then it tells
+ * whether the record `seq` of a device lies between its marks.
+ */
+void filter_see(struct filter *filter, const struct td_record *record);
+bool filter_has(const struct filter *filter, const char *device, uint64_t seq);
+
+/*
  * Close the input; returns the exit code: input_close()'s, or EXIT_TROUBLE
  * (said) when the whole trace was read and had no such device or mark.
  */

@@ -51,6 +51,12 @@ static struct lint_finding *add_finding(struct lint *l, uint64_t seq,
 {
     struct lint_finding *f;
 
+    if (l->options.filter && !filter_has(l->options.filter, device->name, seq))
+        return NULL;
+    if (l->options.found) {
+        l->options.found(l->options.data, l->rule, device, seq);
+        return NULL;
+    }
     if (l->counts[l->rule]++ >= l->options.limit && l->options.limit)
         return NULL;
     f = g_new0(struct lint_finding, 1);
@@ -334,6 +340,8 @@ static void happened(struct lint *l, const struct td_record *record)
 
 void lint_record(struct lint *l, const struct td_record *record)
 {
+    if (l->options.filter)
+        filter_see(l->options.filter, record);
     if (record->kind != TD_DAMAGE)
         l->now_ns = record->time_ns;
     switch (record->kind) {
@@ -392,6 +400,21 @@ struct lint *lint_new(const struct lint_options *options)
         l->states[i] = g_malloc0(lint_rules[i]->state_size);
         l->findings[i] = g_ptr_array_new_with_free_func(finding_free);
     }
+    return l;
+}
+
+struct lint *lint_path(const char *path, const struct lint_options *options)
+{
+    struct lint *l = lint_new(options);
+    struct td_reader *reader;
+    struct td_record record;
+
+    if (td_reader_open(path, &reader, NULL) == 0) {
+        while (td_reader_next(reader, &record) > 0)
+            lint_record(l, &record);
+        td_reader_close(reader);
+    }
+    lint_end(l);
     return l;
 }
 

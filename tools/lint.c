@@ -148,7 +148,7 @@ static int lint_trace(const struct settings *s, const char *path)
 int lint_main(int argc, char **argv)
 {
     struct settings s = {
-        .lint = { .timeout_ns = 1000000000, .limit = DEFAULT_LIMIT }, .error_on = LINT_ERROR,
+        .lint = { .timeout_ns = LINT_TIMEOUT_NS, .limit = DEFAULT_LIMIT }, .error_on = LINT_ERROR,
     };
     gboolean blank = FALSE;
     const GOptionEntry options[] = {

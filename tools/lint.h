@@ -20,6 +20,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "filter.h"
 #include "libtracedisk/tracedisk.h"
 #include "record.h"
 
@@ -134,10 +135,16 @@ struct lint_finding {
     char *text;
 };
 
+#define LINT_TIMEOUT_NS UINT64_C(1000000000) /* if nobody says otherwise */
+
 struct lint_options {
     bool blank;
     uint64_t timeout_ns;
     uint64_t limit; /* findings kept of each rule; 0: all */
+    struct filter *filter; /* what is not between its marks does not count; NULL: all does */
+    /* Told of each finding that counts, in place of keeping it; may be NULL. */
+    void (*found)(void *data, size_t rule, const struct lint_device *device, uint64_t seq);
+    void *data;
 };
 
 struct lint *lint_new(const struct lint_options *options);
@@ -152,5 +159,11 @@ const GPtrArray *lint_findings(const struct lint *l, size_t i); /* struct lint_f
 const char *lint_not_checked(const struct lint *l, size_t i);   /* NULL: it was */
 
 uint64_t lint_commands(const struct lint *l);
+
+/*
+ * Lint a whole trace that has been read before, so that what is wrong with it
+ * has been said. Lint wants all records as they came.
+ */
+struct lint *lint_path(const char *path, const struct lint_options *options);
 
 #endif

@@ -233,28 +233,11 @@ static void collect(struct report_side *side, const struct td_item *item)
     collect_slowest(side, c);
 }
 
-/*
- * Lint wants the records as they came, and all of them. What is wrong with the
- * trace was said when it was read for the charts.
- */
-static struct lint *lint_of(const char *path)
-{
-    static const struct lint_options options = { .timeout_ns = 1000000000, .limit = 1 };
-    struct lint *l = lint_new(&options);
-    struct td_reader *reader;
-    struct td_record record;
-
-    if (td_reader_open(path, &reader, NULL) == 0) {
-        while (td_reader_next(reader, &record) > 0)
-            lint_record(l, &record);
-        td_reader_close(reader);
-    }
-    lint_end(l);
-    return l;
-}
-
 bool report_side_read(struct report_side *side, const char *path, const struct filter *filter)
 {
+    static const struct lint_options lint_options = {
+        .timeout_ns = LINT_TIMEOUT_NS, .limit = 1,
+    };
     struct td_item item;
 
     memset(side, 0, sizeof(*side));
@@ -269,7 +252,7 @@ bool report_side_read(struct report_side *side, const char *path, const struct f
         thin_out(side);
     qsort(side->commands->data, side->commands->len, sizeof(struct report_command),
           by_submission);
-    side->lint = lint_of(path);
+    side->lint = lint_path(path, &lint_options);
     return true;
 }
 

@@ -2,10 +2,12 @@
 # Completion of tracedisk's command line for bash: subcommands, options and their
 # words are taken from --help, so that there is nothing to keep in step.
 
-# The words that an option takes: what its help lists behind the colon.
+# The words that an option takes: what its help lists behind the colon, or below.
 _tracedisk_values() {
     "$1" "$2" --help 2>/dev/null |
-        sed -n "s/^  \(-., \)\?$3=.*  .*: \([a-z, ]*\)\$/\2/p" | tr -d ' ' | tr ',' '\n'
+        sed -n -e "s/^  \(-., \)\?$3=.*  .*: \([a-z, ]*\)\$/\2/p" \
+            -e "/^  $3=.* listed below/,\$ s/^  [a-z ]\{10\}\([a-z, -]*\)\$/\1/p" |
+        tr -d ' ' | tr ',' '\n'
 }
 
 _tracedisk_options() {

@@ -13,7 +13,7 @@ function __tracedisk_options
 end
 
 # The words that the option before the cursor takes: what its help lists behind
-# the colon. Of a list, "read,wr", the next one.
+# the colon, or below. Of a list, "read,wr", the next one.
 function __tracedisk_values
     set -l option (commandline -opc)[-1]
     set -l word (commandline -ct)
@@ -23,8 +23,9 @@ function __tracedisk_values
     set -l given (string replace -rf '^(.*[,=]).*$' '$1' -- $word)
     string match -q -- '--*' $option; or return
     for value in (tracedisk (__tracedisk_subcommand) --help 2>/dev/null |
-            string replace -rf "^  (?:-., )?$option=.*  .*: ([a-z, ]*)\$" '$1' |
-            string split ', ')
+            sed -n -e "s/^  \(-., \)\?$option=.*  .*: \([a-z, ]*\)\$/\2/p" \
+                -e "/^  $option=.* listed below/,\$ s/^  [a-z ]\{10\}\([a-z, -]*\)\$/\1/p" |
+            string split -n , | string trim)
         echo "$given$value"
     end
 end
