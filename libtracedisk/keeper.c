@@ -4,8 +4,8 @@
  *
  * A payload is cut into pieces of TD_PIECE bytes. A piece of zeros is only told
  * of; one that the trace holds is referred to; the others gather in a group,
- * which becomes one PAYLOAD: together they deflate better than one by one, and
- * even when they do not deflate they fit a block of TD_BLOCK_SIZE.
+ * which becomes one PAYLOAD: together they deflate better than one by one. The
+ * group is small, so that little of a block is left when the next does not fit.
  *
  * A piece counts as the same when its XXH3 of 128 bits is, whatever hash the
  * device's payloads have.
@@ -19,7 +19,7 @@
 
 #include "tracedisk.h"
 
-#define GROUP_PIECES 15
+#define GROUP_PIECES 3
 #define GROUP_MAX (GROUP_PIECES * TD_PIECE)
 
 /* Each piece has a few places in the table; the oldest one gives way. */

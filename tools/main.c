@@ -18,6 +18,7 @@ static const struct subcommand {
     { "page", page_main, "the history of one guest page" },
     { "lba", lba_main, "the history of one block" },
     { "find", find_main, "where the bytes of a buffer came from" },
+    { "payload", payload_main, "the bytes that a command moved" },
     { "diff", diff_main, "what differs in meaning between two runs" },
     { "report", report_main, "a page to look at: blocks over time, latency, guest pages" },
     { "export", export_main, "a trace for Wireshark, SQLite, spreadsheets, scripts" },

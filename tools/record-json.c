@@ -167,6 +167,8 @@ void command_print_json(struct json *j, const struct input *in, const struct td_
         print_digest(j, "hash", &complete->digest);
         if (complete->flags & TD_BUFFER_CHANGED)
             print_digest(j, "hash_after", &complete->digest_after);
+        if (complete->n_parts)
+            json_key_uint(j, "kept", td_kept_bytes(complete));
     }
     print_flags(j, c);
     if (!pending && complete->status != TD_GOOD)

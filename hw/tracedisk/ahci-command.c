@@ -365,7 +365,8 @@ static void coroutine_fn complete(AhciSlot *s)
     if (!stuck) {
         list_metadata(s, metadata);
     }
-    if (td_transfer_co_watch(&c->transfer, c->decoded.name) < 0) {
+    if (td_transfer_co_keep(&c->transfer) < 0 ||
+        td_transfer_co_watch(&c->transfer, c->decoded.name) < 0) {
         end_aborted(s);
         return;
     }

@@ -398,6 +398,7 @@ static TD_PROPERTIES tracedisk_ahci_properties[] = {
     DEFINE_PROP_STRING("overflow", TdAhci, options.overflow),
     DEFINE_PROP_BOOL("origin", TdAhci, options.origin, false),
     DEFINE_PROP_BOOL("sectors", TdAhci, options.sectors, false),
+    DEFINE_PROP_STRING("payload", TdAhci, options.payload),
     DEFINE_PROP_BOOL("registers", TdAhci, registers, false),
     DEFINE_PROP_BOOL("strict", TdAhci, strict, false),
     TD_PROPERTIES_END

@@ -30,7 +30,16 @@ void td_list_copy(TdTransfer *t, TdListCursor *at, uint8_t *buf,
 /* ---- transfer.c -------------------------------------------------------- */
 
 /* The payload begins, maybe anew. */
-void td_transfer_begin_sectors(TdTransfer *t);
+void td_transfer_begin_payload(TdTransfer *t);
+
+/* ---- keep.c ------------------------------------------------------------ */
+
+/* The payload begins; its next bytes, with payload=all. */
+void td_transfer_begin_keeping(TdTransfer *t);
+void td_transfer_keep(TdTransfer *t, const void *buf, uint64_t bytes);
+/* With t->keeper: fill in what the COMPLETE tells; then give the keeper up. */
+void td_transfer_end_keeping(TdTransfer *t);
+void td_transfer_release_keeper(TdTransfer *t);
 
 /* ---- faults.c ---------------------------------------------------------- */
 
@@ -38,6 +47,9 @@ void td_transfer_begin_sectors(TdTransfer *t);
 void td_disk_wake_held(TdDisk *disk);
 
 /* ---- disk.c ------------------------------------------------------------ */
+
+/* The VM is about to stop. A drain must not wait for us meanwhile. */
+int coroutine_fn td_transfer_co_wait_for_cont(TdTransfer *t);
 
 /*
  * Apply werror=/rerror= to a failed request. True: do it again (the user

@@ -24,6 +24,7 @@ void td_transfer_destroy(TdTransfer *t)
     g_free(t->origin);
     td_hasher_free(t->hasher);
     td_sectors_free(t->sectors);
+    td_transfer_release_keeper(t);
     t->elements = NULL;
     t->iov = NULL;
     t->origin = NULL;
@@ -37,7 +38,7 @@ void td_transfer_restart(TdTransfer *t)
     td_hasher_free(t->hasher);
     t->hasher = NULL;
     t->cancelled = false;
-    td_transfer_begin_sectors(t);
+    td_transfer_begin_payload(t);
     memset(&t->result, 0, sizeof(t->result));
 }
 
@@ -124,8 +125,7 @@ static void record_io_error(TdTransfer *t, int error, BlockErrorAction action)
     td_recorder_event(t->disk->recorder, &event);
 }
 
-/* The VM is about to stop. A drain must not wait for us meanwhile. */
-static int coroutine_fn wait_for_cont(TdTransfer *t)
+int coroutine_fn td_transfer_co_wait_for_cont(TdTransfer *t)
 {
     TdDisk *disk = t->disk;
     int ret;
@@ -168,7 +168,7 @@ bool coroutine_fn td_transfer_co_retry(TdTransfer *t, bool is_read, int *ret)
         *ret = -EINPROGRESS;
         return false;
     }
-    *ret = wait_for_cont(t);
+    *ret = td_transfer_co_wait_for_cont(t);
     return *ret == 0;
 }
 
@@ -176,7 +176,7 @@ int coroutine_fn td_transfer_co_stop_vm(TdTransfer *t, RunState state)
 {
     qemu_system_vmstop_request_prepare();
     qemu_system_vmstop_request(state);
-    return wait_for_cont(t);
+    return td_transfer_co_wait_for_cont(t);
 }
 
 /* Let all that wait look again; with disk->lock held. */
@@ -315,9 +315,15 @@ void td_transfer_end(TdTransfer *t, enum td_status status)
     if (t->sectors) {
         t->result.sectors = td_sectors_end(t->sectors, &t->result.n_sectors);
     }
+    if (unlikely(t->keeper)) {
+        td_transfer_end_keeping(t);
+    }
     t->result.submit_seq = t->seq;
     t->result.status = status;
     td_recorder_complete(t->disk->recorder, &t->result);
+    if (unlikely(t->keeper)) {
+        td_transfer_release_keeper(t);
+    }
 }
 
 void td_transfer_release(TdTransfer *t)
@@ -348,6 +354,24 @@ static bool parse_overflow(const char *word, TdOverflow *overflow, Error **errp)
     return true;
 }
 
+static bool parse_payload(const TdDiskOptions *options, bool *keeps,
+                          Error **errp)
+{
+    const char *word = options->payload;
+
+    *keeps = word && !strcmp(word, "all");
+    if (word && !*keeps && strcmp(word, "none")) {
+        error_setg(errp, "payload=%s: use all or none", word);
+        return false;
+    }
+    if (*keeps && options->trace && !strcmp(options->trace, "none")) {
+        error_setg(errp, "payload=all keeps the bytes in the trace, and "
+                   "trace=none has none: give a path");
+        return false;
+    }
+    return true;
+}
+
 bool td_disk_realize(TdDisk *disk, BlockConf *conf, DeviceState *dev,
                      const TdDiskOptions *options,
                      const struct td_device *description, Error **errp)
@@ -372,6 +396,7 @@ bool td_disk_realize(TdDisk *disk, BlockConf *conf, DeviceState *dev,
         return false;
     }
     if (!parse_overflow(options->overflow, &overflow, errp) ||
+        !parse_payload(options, &disk->keeps, errp) ||
         !blkconf_blocksizes(conf, errp) ||
         !blkconf_apply_backend_options(conf,
                                        !blk_supports_write_perm(conf->blk),
@@ -399,6 +424,8 @@ bool td_disk_realize(TdDisk *disk, BlockConf *conf, DeviceState *dev,
         disk->blk = NULL;
         return false;
     }
+    disk->keepers = g_ptr_array_new_with_free_func(
+        (GDestroyNotify)td_keeper_free);
     if (options->origin) {
         disk->origins = td_origins_new(disk->recorder);
     }
@@ -420,6 +447,7 @@ void td_disk_unrealize(TdDisk *disk)
     blk_set_dev_ops(disk->blk, NULL, NULL);
     td_origins_free(disk->origins);
     disk->origins = NULL;
+    g_ptr_array_unref(disk->keepers);
     td_recorder_free(disk->recorder);
     disk->recorder = NULL;
     disk->blk = NULL;

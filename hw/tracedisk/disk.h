@@ -38,6 +38,7 @@ typedef struct TdDisk {
     TdOrigins *origins;         /* NULL: origin=off */
     enum td_hash_kind hash;
     bool sectors;               /* also hash each logical block */
+    bool keeps;                 /* also keep the bytes: payload=all */
     uint32_t block_size;        /* logical, bytes */
     uint64_t blocks;            /* capacity, logical blocks */
 
@@ -59,6 +60,7 @@ typedef struct TdDisk {
     /* Large transfers take turns: see disk.c. */
     CoQueue turn;
     uint64_t large_in_flight;   /* bytes */
+    GPtrArray *keepers;         /* td_keeper: those that no command has */
     VMChangeStateEntry *vmstate;
 } TdDisk;
 
@@ -81,6 +83,9 @@ struct TdTransfer {
     bool retried_by_caller;
     struct td_hasher *hasher;   /* of a payload that moves in pieces */
     struct td_sectors *sectors; /* each block's hash; NULL: sectors=off */
+    struct td_keeper *keeper;   /* NULL: nothing is kept, so far */
+    GByteArray *unkept;         /* what waits for space; NULL: nothing does */
+    bool keeping_failed;
     struct td_complete result;  /* COMPLETE in the making */
     TdFault fault;              /* what the fault plan does to it */
 
@@ -105,6 +110,7 @@ struct TdTransfer {
 typedef struct TdDiskOptions {
     char *trace;                /* NULL: "<drive id>.tdt"; "none": no file */
     char *hash;                 /* NULL: xxh3 */
+    char *payload;              /* NULL: none */
     char *overflow;             /* NULL: block */
     bool origin;
     bool sectors;
@@ -235,6 +241,12 @@ void td_transfer_before_observed(TdTransfer *t);
  * reset took the command meanwhile.
  */
 int coroutine_fn td_transfer_co_watch(TdTransfer *t, const char *command);
+
+/*
+ * Called when the data has moved: with payload=all, wait until its bytes are in
+ * the trace, which may be full. -ECANCELED when a reset took the command.
+ */
+int coroutine_fn td_transfer_co_keep(TdTransfer *t);
 
 /* Stop the VM and wait for "cont", or -ECANCELED. */
 int coroutine_fn td_transfer_co_stop_vm(TdTransfer *t, RunState state);

@@ -24,6 +24,7 @@ typedef struct TdTraceFile {
     bool full;                  /* atomic: the VM was asked to stop */
     VMChangeStateEntry *vmstate;
     GHashTable *streams;        /* AioContext -> td_stream, under lock */
+    struct td_pieces *pieces;   /* of kept payloads; NULL: none are kept */
     QemuMutex lock;
     QTAILQ_ENTRY(TdTraceFile) next;
 } TdTraceFile;
@@ -122,6 +123,12 @@ static int put_pending_lost(TdTraceFile *f, struct td_stream *s)
     return 0;
 }
 
+void td_recorder_lose(TdRecorder *r)
+{
+    qatomic_inc(&r->file->lost);
+    qatomic_inc(&r->st.lost);
+}
+
 /* What every put must do with the library's answer; true: it was written. */
 static bool account_put(TdRecorder *r, int ret)
 {
@@ -137,8 +144,7 @@ static bool account_put(TdRecorder *r, int ret)
                           f->path, strerror(-ret));
     }
     if (ret < 0) {
-        qatomic_inc(&f->lost);
-        qatomic_inc(&r->st.lost);
+        td_recorder_lose(r);
         return false;
     }
     return true;
@@ -202,6 +208,61 @@ uint64_t td_recorder_stack(TdRecorder *r, struct td_stack *stack)
     }
     return seq;
 }
+
+/* ---- Payloads ---------------------------------------------------------- */
+
+/* Of the whole file: what one device kept another need not keep again. */
+static struct td_pieces *pieces_of(TdTraceFile *f)
+{
+    QEMU_LOCK_GUARD(&f->lock);
+    if (!f->pieces) {
+        f->pieces = td_pieces_new();
+    }
+    return f->pieces;
+}
+
+struct td_keeper *td_recorder_new_keeper(TdRecorder *r)
+{
+    struct td_pieces *pieces = pieces_of(r->file);
+    struct td_keeper *keeper = pieces ? td_keeper_new(pieces) : NULL;
+
+    if (!keeper) {
+        account_put(r, -ENOMEM);
+    }
+    return keeper;
+}
+
+static TdKept account_kept(TdRecorder *r, int ret)
+{
+    if (ret == -ENOSPC && r->file->overflow == TD_OVERFLOW_BLOCK) {
+        trace_file_full(r->file);
+        return TD_KEPT_LATER;
+    }
+    return account_put(r, ret) ? TD_KEPT : TD_KEPT_NOT;
+}
+
+TdKept td_recorder_keep(TdRecorder *r, struct td_keeper *keeper,
+                        const void *data, size_t bytes, size_t *done)
+{
+    struct td_stream *s = begin_put(r);
+
+    *done = 0;
+    if (!s) {
+        return TD_KEPT_NOT;
+    }
+    return account_kept(r, td_keeper_add(keeper, s, now_ns(), data, bytes,
+                                         done));
+}
+
+TdKept td_recorder_keep_end(TdRecorder *r, struct td_keeper *keeper)
+{
+    struct td_stream *s = begin_put(r);
+
+    return s ? account_kept(r, td_keeper_end(keeper, s, now_ns())) :
+           TD_KEPT_NOT;
+}
+
+/* ---- More records ------------------------------------------------------ */
 
 void td_recorder_complete(TdRecorder *r, struct td_complete *complete)
 {
@@ -380,6 +441,7 @@ static void trace_file_free(TdTraceFile *f)
         qemu_del_vm_change_state_handler(f->vmstate);
     }
     td_writer_close(f->writer);
+    td_pieces_free(f->pieces);
     g_hash_table_destroy(f->streams);
     qemu_mutex_destroy(&f->lock);
     g_free(f->path);

@@ -53,6 +53,26 @@ void td_recorder_event(TdRecorder *r, struct td_event *event);
 void td_recorder_mark(TdRecorder *r, const char *name);
 
 /*
+ * payload=all: the bytes of commands, see td_keeper_*() of libtracedisk. A
+ * payload that was not kept is counted as a lost record.
+ */
+typedef enum TdKept {
+    TD_KEPT,
+    /* The disk is full, and the VM is about to pause: try again after that. */
+    TD_KEPT_LATER,
+    TD_KEPT_NOT,
+} TdKept;
+
+struct td_keeper *td_recorder_new_keeper(TdRecorder *r);
+/* @done: how many of the bytes need not come again. */
+TdKept td_recorder_keep(TdRecorder *r, struct td_keeper *keeper,
+                        const void *data, size_t bytes, size_t *done);
+TdKept td_recorder_keep_end(TdRecorder *r, struct td_keeper *keeper);
+
+/* Count a record that is given up. */
+void td_recorder_lose(TdRecorder *r);
+
+/*
  * Shorthands: an event of a port with a text, and one for what the driver did
  * wrong. Like td_recorder_event() they do nothing with @r NULL, a port without
  * a disk.

@@ -150,7 +150,9 @@ static void coroutine_fn run(void *opaque)
     if (td_transfer_co_fault(&c->transfer, &subject) == 0 &&
         td_transfer_co_start(&c->transfer) == 0) {
         run_command(c);
-        td_transfer_co_watch(&c->transfer, c->decoded.name);
+        if (td_transfer_co_keep(&c->transfer) == 0) {
+            td_transfer_co_watch(&c->transfer, c->decoded.name);
+        }
     }
     c->finished = true;
     if (c->req.sg) {

@@ -296,6 +296,7 @@ static TD_PROPERTIES tracedisk_scsi_properties[] = {
     DEFINE_PROP_STRING("overflow", TdScsi, options.overflow),
     DEFINE_PROP_BOOL("origin", TdScsi, options.origin, false),
     DEFINE_PROP_BOOL("sectors", TdScsi, options.sectors, false),
+    DEFINE_PROP_STRING("payload", TdScsi, options.payload),
     DEFINE_PROP_BOOL("strict", TdScsi, strict, false),
     TD_PROPERTIES_END
 };

@@ -55,26 +55,36 @@ static void coroutine_fn end_turn(TdTransfer *t, uint64_t bytes)
     }
 }
 
-/* ---- Each block's hash ------------------------------------------------- */
+/* ---- More than a hash -------------------------------------------------- */
 
-void td_transfer_begin_sectors(TdTransfer *t)
+void td_transfer_begin_payload(TdTransfer *t)
 {
     if (t->sectors) {
         td_sectors_begin(t->sectors);
     }
+    if (unlikely(t->disk->keeps)) {
+        td_transfer_begin_keeping(t);
+    }
 }
 
-/* The next bytes of the payload. */
 static void add_sectors(TdTransfer *t, const void *buf, size_t bytes)
 {
-    if (!t->disk->sectors) {
-        return;
-    }
     if (!t->sectors) {
         t->sectors = td_sectors_new(t->disk->block_size);
     }
     if (t->sectors) {
         td_sectors_add(t->sectors, buf, bytes);
+    }
+}
+
+/* The next bytes of the payload: what there is to note of them but a hash. */
+static void note_payload(TdTransfer *t, const void *buf, size_t bytes)
+{
+    if (unlikely(t->disk->sectors)) {
+        add_sectors(t, buf, bytes);
+    }
+    if (unlikely(t->disk->keeps)) {
+        td_transfer_keep(t, buf, bytes);
     }
 }
 
@@ -93,7 +103,7 @@ static int coroutine_fn bounced_io(TdTransfer *t, int64_t offset,
     int ret = 0;
 
     td_hasher_begin(hasher);
-    td_transfer_begin_sectors(t);
+    td_transfer_begin_payload(t);
     while (done < bytes && ret >= 0) {
         size_t n = MIN(bytes - done, size);
         QEMUIOVector qiov = QEMU_IOVEC_INIT_BUF(qiov, buf, n);
@@ -112,7 +122,7 @@ static int coroutine_fn bounced_io(TdTransfer *t, int64_t offset,
         }
         if (ret >= 0) {
             td_hasher_add(hasher, buf, n);
-            add_sectors(t, buf, n);
+            note_payload(t, buf, n);
             done += n;
         }
     }
@@ -147,13 +157,36 @@ static void hash_mapped(TdTransfer *t, uint64_t bytes, struct td_digest *digest)
     td_hash_iov(t->disk->hash, t->iov, t->n_iov, bytes, digest);
 }
 
-static void hash_mapped_sectors(TdTransfer *t, uint64_t bytes)
+/*
+ * The bytes that are kept must be those that the hash is of, even if the driver
+ * writes to them: both are of a copy.
+ */
+static void note_copy_of_mapped(TdTransfer *t, uint64_t bytes)
 {
-    if (!t->disk->sectors) {
+    size_t size = MIN(bytes, BOUNCE_BYTES);
+    g_autofree uint8_t *buf = g_malloc(size);
+    struct td_hasher *hasher = td_hasher_new(t->disk->hash);
+
+    td_hasher_begin(hasher);
+    for (uint64_t done = 0, n; done < bytes; done += n) {
+        n = iov_to_buf(t->iov, t->n_iov, done, buf, MIN(bytes - done, size));
+        td_hasher_add(hasher, buf, n);
+        note_payload(t, buf, n);
+    }
+    td_hasher_end(hasher, &t->result.digest);
+    td_hasher_free(hasher);
+}
+
+/* The payload lies in guest memory: hash it, and what else there is to note. */
+static void note_mapped(TdTransfer *t, uint64_t bytes)
+{
+    td_transfer_begin_payload(t);
+    if (unlikely(t->disk->keeps)) {
+        note_copy_of_mapped(t, bytes);
         return;
     }
-    td_transfer_begin_sectors(t);
-    for (int i = 0; i < t->n_iov && bytes; i++) {
+    hash_mapped(t, bytes, &t->result.digest);
+    for (int i = 0; t->disk->sectors && i < t->n_iov && bytes; i++) {
         size_t n = MIN(t->iov[i].iov_len, bytes);
 
         add_sectors(t, t->iov[i].iov_base, n);
@@ -176,12 +209,10 @@ static int coroutine_fn direct_io(TdTransfer *t, int64_t offset, uint64_t bytes,
     if (dir == DMA_DIRECTION_FROM_DEVICE) {
         ret = blk_co_preadv(blk, offset, bytes, &qiov, flags);
         if (ret >= 0) {
-            hash_mapped(t, bytes, &t->result.digest);
-            hash_mapped_sectors(t, bytes);
+            note_mapped(t, bytes);
         }
     } else {
-        hash_mapped(t, bytes, &t->result.digest);
-        hash_mapped_sectors(t, bytes);
+        note_mapped(t, bytes);
         ret = blk_co_pwritev(blk, offset, bytes, &qiov, flags);
         if (t->disk->hash != TD_HASH_NONE) {
             /* Did the driver write while the memory was the device's? */
@@ -329,8 +360,8 @@ static uint64_t copy_buffer(TdTransfer *t, void *buf, uint64_t bytes,
     }
     td_list_copy(t, &at, buf, iov.iov_len, dir);
     td_hash_iov(t->disk->hash, &iov, 1, iov.iov_len, &t->result.digest);
-    td_transfer_begin_sectors(t);
-    add_sectors(t, buf, iov.iov_len);
+    td_transfer_begin_payload(t);
+    note_payload(t, buf, iov.iov_len);
     /* What the device got, or what its own copy is again. */
     td_transfer_flip(t, buf, 0, iov.iov_len);
     t->result.bytes = iov.iov_len;
@@ -358,7 +389,7 @@ void td_transfer_add_piece(TdTransfer *t, const void *buf, uint64_t bytes)
         td_hasher_begin(t->hasher);
     }
     td_hasher_add(t->hasher, buf, bytes);
-    add_sectors(t, buf, bytes);
+    note_payload(t, buf, bytes);
     t->result.bytes += bytes;
 }
 

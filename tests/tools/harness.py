@@ -149,12 +149,14 @@ class Trace:
         return at
 
     def complete(self, submit, status="good", bytes=0, residual=0, flags=(), digest="",
-                 metadata=(), sense="", after="", ata=None, scsi_status=0, data=b""):
+                 metadata=(), sense="", after="", ata=None, scsi_status=0, data=b"",
+                 keep=False):
         expected = self.lines[submit]["expected"]
         scsi = expected["protocol"] == "scsi"
         members = {"digest": digest} if digest else {}
         members |= {"digest_after": after} if after else {}
         members |= {"data": data.hex()} if data else {}  # for its blocks' hashes
+        members |= {"keep": True} if keep else {}
         members |= {"ata_status": ata[0], "ata_error": ata[1]} if ata else {}
         at = self.put("complete", submit=submit, status=STATUSES[status], bytes=bytes,
                       residual=residual, flags=sum(FLAGS[f] for f in flags), sense=sense,

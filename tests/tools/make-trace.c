@@ -11,8 +11,8 @@
  * of libtracedisk's structs; bytes are hex strings, pairs are objects, elements
  * are [addr, len, flags]. "complete" names its submit, and "event" its "ref",
  * by line number from 0, and a submit's "origin" its "stack".
- * A complete's "data" is a payload in hex. On stdout: the sequence number of
- * each line's record.
+ * A complete's "data" is a payload in hex; with "keep" it is kept in the trace,
+ * and hashed. On stdout: the sequence number of each line's record.
  */
 #include <inttypes.h>
 #include <jansson.h>
@@ -216,6 +216,28 @@ static struct td_sectors *hash_sectors(const json_t *o, struct td_complete *c)
     return sectors;
 }
 
+/* "keep": "data" goes into the trace. */
+static struct td_keeper *keep_data(struct td_stream *s, const json_t *o, struct td_complete *c)
+{
+    static struct td_pieces *pieces;
+    struct td_keeper *keeper;
+    size_t size = strlen(text(o, "data")) / 2, done;
+    uint8_t *data = need(malloc(size + 1));
+    struct iovec iov = { data, size };
+
+    pieces = pieces ? pieces : need(td_pieces_new());
+    keeper = need(td_keeper_new(pieces));
+    bytes(o, "data", data, size);
+    td_hash_iov(TD_HASH_XXH3, &iov, 1, size, &c->digest);
+    td_keeper_begin(keeper);
+    if (td_keeper_add(keeper, s, number(o, "time_ns"), data, size, &done) < 0 ||
+        td_keeper_end(keeper, s, number(o, "time_ns")) < 0)
+        die("payload", "it cannot be written");
+    c->parts = td_keeper_parts(keeper, &c->n_parts);
+    free(data);
+    return keeper;
+}
+
 static int put_complete(struct td_stream *s, json_t *o, uint64_t *seq)
 {
     json_t *list = json_object_get(o, "metadata"), *item;
@@ -240,6 +262,7 @@ static int put_complete(struct td_stream *s, json_t *o, uint64_t *seq)
         .n_metadata = (uint32_t)json_array_size(list),
     };
     struct td_sectors *sectors = hash_sectors(o, &c);
+    struct td_keeper *keeper = has(o, "keep") ? keep_data(s, o, &c) : NULL;
     size_t i;
     int ret;
 
@@ -249,6 +272,7 @@ static int put_complete(struct td_stream *s, json_t *o, uint64_t *seq)
                                             to_uint(json_array_get(item, 1)) };
     ret = td_put_complete(s, number(o, "time_ns"), &c, seq);
     td_sectors_free(sectors);
+    td_keeper_free(keeper);
     return ret;
 }
 
