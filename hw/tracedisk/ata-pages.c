@@ -68,6 +68,13 @@ static void put_capacity(const AtaDevice *d, uint8_t *page)
     put_word(page, 209, 0x4000); /* logical sector 0 is aligned */
 }
 
+/* Bit 8 + N when mode N of this kind (SET FEATURES 03h) is selected */
+static uint16_t selected_mode(const AtaDevice *d, uint8_t kind)
+{
+    return (d->transfer_mode & 0xf8) == kind ?
+           0x100 << (d->transfer_mode & 7) : 0;
+}
+
 static void put_features(const AtaDevice *d, uint8_t *page)
 {
     bool write_cache = blk_enable_write_cache(d->disk.blk);
@@ -78,7 +85,8 @@ static void put_features(const AtaDevice *d, uint8_t *page)
     put_word(page, 50, 0x4000);
     put_word(page, 53, 0x0006);         /* words 64-70 and 88 are valid */
     put_word(page, 59, d->multiple ? 0x0100 | d->multiple : 0);
-    put_word(page, 63, 0x0007);         /* multiword DMA 0-2 */
+    /* Multiword DMA 0-2; the mode that is selected, here or in word 88 */
+    put_word(page, 63, 0x0007 | selected_mode(d, 0x20));
     put_word(page, 64, 0x0003);         /* PIO 3, 4 */
     for (int word = 65; word <= 68; word++) {
         put_word(page, word, 120);      /* cycle times, ns */
@@ -97,9 +105,7 @@ static void put_features(const AtaDevice *d, uint8_t *page)
              (write_cache ? 0x0020 : 0) | (d->smart_enabled ? 0x0001 : 0));
     put_word(page, 86, 0xb400);         /* and words 119-120 are valid */
     put_word(page, 87, 0x4160);
-    put_word(page, 88, 0x007f |
-             ((d->transfer_mode & 0xf8) == 0x40 ?
-              0x100 << (d->transfer_mode & 7) : 0));
+    put_word(page, 88, 0x007f | selected_mode(d, 0x40)); /* Ultra DMA 0-6 */
     put_word(page, 105, 8);             /* DATA SET MANAGEMENT pages */
     for (int i = 0; i < 4; i++) {
         put_word(page, 108 + i, d->wwn >> (48 - 16 * i));

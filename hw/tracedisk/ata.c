@@ -8,6 +8,7 @@
 #include "qemu/osdep.h"
 #include "compat.h"
 #include "ata.h"
+#include "ata-commands.h"
 
 /* FIS offsets, SATA 3.x 10.5.5 */
 enum { FIS_COMMAND = 2, FIS_FEATURES = 3, FIS_DEVICE = 7, FIS_FEATURES_EXP = 11,
@@ -310,7 +311,7 @@ static void coroutine_fn cmd_write_uncorrectable(AtaCommand *c)
     AtaDevice *d = c->device;
     uint8_t kind = c->fis[FIS_FEATURES];
 
-    /* 55h/5Ah: pseudo-uncorrectable; A5h/AAh: flagged (ACS-3 7.74.3.2) */
+    /* 55h/5Ah: pseudo-uncorrectable; A5h/AAh: flagged (ACS-3 7.71) */
     if (kind != 0x55 && kind != 0x5a && kind != 0xa5 && kind != 0xaa) {
         fail(c, ATA_ABRT);
         return;
@@ -332,7 +333,7 @@ static void coroutine_fn cmd_flush(AtaCommand *c)
     }
 }
 
-/* ---- DATA SET MANAGEMENT, ACS-3 7.10 ----------------------------------- */
+/* ---- DATA SET MANAGEMENT, ACS-3 7.5 ------------------------------------ */
 
 static void coroutine_fn cmd_data_set_management(AtaCommand *c)
 {
@@ -441,123 +442,158 @@ static void coroutine_fn cmd_write_log(AtaCommand *c)
 
 /* ---- SMART, ACS-3 7.48 ------------------------------------------------- */
 
-enum {
-    SMART_READ_DATA = 0xd0,
-    SMART_READ_THRESHOLDS = 0xd1,
-    SMART_AUTOSAVE = 0xd2,
-    SMART_EXECUTE_OFFLINE = 0xd4,
-    SMART_READ_LOG = 0xd5,
-    SMART_WRITE_LOG = 0xd6,
-    SMART_ENABLE = 0xd8,
-    SMART_DISABLE = 0xd9,
-    SMART_RETURN_STATUS = 0xda,
-};
-
-static void smart_read(AtaCommand *c)
+/* What td_decode() cannot know: this sub-command moves data, and by PIO. */
+static void smart_reads(AtaCommand *c)
 {
-    AtaDevice *d = c->device;
-    uint8_t page[LOG_MAX_PAGES * ATA_SECTOR];
-    uint32_t pages = 1;
-
     c->data_in = true;
-    /* What td_decode() cannot know: this sub-command moves data by PIO. */
     c->decoded.flags |= TD_PIO;
-    switch (c->fis[FIS_FEATURES]) {
-    case SMART_READ_DATA:
-        ata_smart_data_page(d, page);
-        break;
-    case SMART_READ_THRESHOLDS:
-        ata_smart_thresholds_page(d, page);
-        break;
-    default:
-        pages = c->fis[FIS_COUNT];
-        if (pages > LOG_MAX_PAGES ||
-            !ata_log_pages(d, true, c->fis[4], 0, pages, page)) {
-            fail(c, ATA_ABRT);
-            return;
-        }
-        break;
+}
+
+static void coroutine_fn smart_read_data(AtaCommand *c)
+{
+    uint8_t page[ATA_SECTOR];
+
+    smart_reads(c);
+    ata_smart_data_page(c->device, page);
+    send_pages(c, page, sizeof(page));
+}
+
+static void coroutine_fn smart_read_thresholds(AtaCommand *c)
+{
+    uint8_t page[ATA_SECTOR];
+
+    smart_reads(c);
+    ata_smart_thresholds_page(c->device, page);
+    send_pages(c, page, sizeof(page));
+}
+
+static void coroutine_fn smart_read_log(AtaCommand *c)
+{
+    uint8_t log[LOG_MAX_PAGES * ATA_SECTOR];
+    uint32_t pages = c->fis[FIS_COUNT];
+
+    smart_reads(c);
+    if (pages > LOG_MAX_PAGES ||
+        !ata_log_pages(c->device, true, c->fis[4], 0, pages, log)) {
+        fail(c, ATA_ABRT);
+        return;
     }
-    send_pages(c, page, pages * ATA_SECTOR);
+    send_pages(c, log, pages * ATA_SECTOR);
+}
+
+static void coroutine_fn smart_write_log(AtaCommand *c)
+{
+    c->decoded.flags |= TD_PIO;
+    write_host_log(c, c->fis[4], 0, c->fis[FIS_COUNT]);
+}
+
+static void coroutine_fn smart_enable(AtaCommand *c)
+{
+    c->device->smart_enabled = true;
+}
+
+static void coroutine_fn smart_disable(AtaCommand *c)
+{
+    c->device->smart_enabled = false;
+}
+
+static void coroutine_fn cmd_nothing(AtaCommand *c)
+{
+}
+
+#define CASE(opcode, handler) case opcode: return handler;
+
+static AtaHandler *smart_handler(uint8_t what)
+{
+    switch (what) {
+    ATA_SMART_COMMANDS(CASE)
+    }
+    return NULL;
 }
 
 static void coroutine_fn cmd_smart(AtaCommand *c)
 {
-    AtaDevice *d = c->device;
-    uint8_t what = c->fis[FIS_FEATURES];
+    AtaHandler *handler = smart_handler(c->fis[FIS_FEATURES]);
 
-    if (c->fis[5] != 0x4f || c->fis[6] != 0xc2 ||
-        (!d->smart_enabled && what != SMART_ENABLE)) {
+    if (c->fis[5] != 0x4f || c->fis[6] != 0xc2 || !handler ||
+        (!c->device->smart_enabled && handler != smart_enable)) {
         fail(c, ATA_ABRT);
         return;
     }
-    switch (what) {
-    case SMART_READ_DATA:
-    case SMART_READ_THRESHOLDS:
-    case SMART_READ_LOG:
-        smart_read(c);
-        break;
-    case SMART_WRITE_LOG:
-        c->decoded.flags |= TD_PIO;
-        write_host_log(c, c->fis[4], 0, c->fis[FIS_COUNT]);
-        break;
-    case SMART_AUTOSAVE:
-        break;
-    case SMART_ENABLE:
-    case SMART_DISABLE:
-        d->smart_enabled = what == SMART_ENABLE;
-        break;
-    case SMART_RETURN_STATUS:
-        /* LBA 23:8 unchanged: no threshold is exceeded (ACS-3 7.48.8.3). */
-        break;
-    default:
-        fail(c, ATA_ABRT);
-        break;
+    handler(c);
+}
+
+/* ---- SET FEATURES, ACS-3 7.45 ------------------------------------------ */
+
+static void coroutine_fn feature_write_cache_on(AtaCommand *c)
+{
+    blk_set_enable_write_cache(c->device->disk.blk, true);
+}
+
+static void coroutine_fn feature_write_cache_off(AtaCommand *c)
+{
+    /* What it holds is written out before the command ends. */
+    cmd_flush(c);
+    if (!(c->task_file.status & ATA_ERR)) {
+        blk_set_enable_write_cache(c->device->disk.blk, false);
     }
 }
 
-/* ---- Settings, power, the rest ----------------------------------------- */
+/* Those that IDENTIFY DEVICE has, words 63, 64 and 88 */
+static bool has_transfer_mode(uint8_t mode)
+{
+    uint8_t number = mode & 7;
+
+    switch (mode >> 3) {
+    case 0x00: /* PIO default, with and without IORDY */
+        return number <= 1;
+    case 0x01: /* PIO with flow control */
+        return number <= 4;
+    case 0x04: /* multiword DMA */
+        return number <= 2;
+    case 0x08: /* Ultra DMA */
+        return number <= 6;
+    default:
+        return false;
+    }
+}
+
+static void coroutine_fn feature_transfer_mode(AtaCommand *c)
+{
+    uint8_t mode = c->fis[FIS_COUNT];
+
+    if (!has_transfer_mode(mode)) {
+        fail(c, ATA_ABRT);
+        return;
+    }
+    c->device->transfer_mode = mode;
+}
+
+static void coroutine_fn feature_look_ahead(AtaCommand *c)
+{
+    c->device->look_ahead = c->fis[FIS_FEATURES] == 0xaa;
+}
+
+static AtaHandler *feature_handler(uint8_t feature)
+{
+    switch (feature) {
+    ATA_FEATURES(CASE)
+    }
+    return NULL;
+}
 
 static void coroutine_fn cmd_set_features(AtaCommand *c)
 {
-    AtaDevice *d = c->device;
+    AtaHandler *handler = feature_handler(c->fis[FIS_FEATURES]);
 
-    switch (c->fis[FIS_FEATURES]) {
-    case 0x02:
-        blk_set_enable_write_cache(d->disk.blk, true);
-        break;
-    case 0x82:
-        /* The cache is written out before the command ends (ACS-3 7.45.6). */
-        cmd_flush(c);
-        if (!(c->task_file.status & ATA_ERR)) {
-            blk_set_enable_write_cache(d->disk.blk, false);
-        }
-        break;
-    case 0x03:
-        switch (c->fis[FIS_COUNT] >> 3) {
-        case 0x00: /* PIO default */
-        case 0x01: /* PIO flow control */
-        case 0x04: /* multiword DMA */
-        case 0x08: /* Ultra DMA */
-            d->transfer_mode = c->fis[FIS_COUNT];
-            break;
-        default:
-            fail(c, ATA_ABRT);
-            break;
-        }
-        break;
-    case 0x55:
-    case 0xaa:
-        d->look_ahead = c->fis[FIS_FEATURES] == 0xaa;
-        break;
-    case 0x66: /* keep settings over a soft reset: we always do */
-    case 0xcc: /* power-on defaults at a soft reset */
-        break;
-    default:
+    if (!handler) {
         fail(c, ATA_ABRT);
-        break;
+        return;
     }
+    handler(c);
 }
+
+/* ---- Settings, power, the rest ----------------------------------------- */
 
 static void coroutine_fn cmd_set_multiple(AtaCommand *c)
 {
@@ -591,7 +627,7 @@ static void coroutine_fn cmd_diagnostic(AtaCommand *c)
 
 static void coroutine_fn cmd_standby(AtaCommand *c)
 {
-    /* What the cache holds must survive what comes next (ACS-3 7.55.4). */
+    /* What the cache holds must survive what comes next (ACS-3 7.50). */
     cmd_flush(c);
     c->device->power_mode = POWER_STANDBY;
 }
@@ -611,49 +647,13 @@ static void coroutine_fn cmd_abort(AtaCommand *c)
     fail(c, ATA_ABRT);
 }
 
-/* ACS-3 Table 12; what is not here is aborted. */
-static AtaHandler *const handlers[256] = {
-    [0x00] = cmd_abort,         /* NOP always ends in ABRT (7.15) */
-    [0x06] = cmd_data_set_management,
-    [0x20] = cmd_read,          /* READ SECTOR(S) */
-    [0x24] = cmd_read,          /* READ SECTOR(S) EXT */
-    [0x25] = cmd_read,          /* READ DMA EXT */
-    [0x27] = cmd_read_native_max_ext,
-    [0x29] = cmd_read_multiple, /* READ MULTIPLE EXT */
-    [0x2f] = cmd_read_log,      /* READ LOG EXT */
-    [0x30] = cmd_write,         /* WRITE SECTOR(S) */
-    [0x34] = cmd_write,         /* WRITE SECTOR(S) EXT */
-    [0x35] = cmd_write,         /* WRITE DMA EXT */
-    [0x39] = cmd_write_multiple, /* WRITE MULTIPLE EXT */
-    [0x3d] = cmd_write,         /* WRITE DMA FUA EXT */
-    [0x3f] = cmd_write_log,     /* WRITE LOG EXT */
-    [0x40] = cmd_verify,        /* READ VERIFY SECTOR(S) */
-    [0x42] = cmd_verify,        /* READ VERIFY SECTOR(S) EXT */
-    [0x45] = cmd_write_uncorrectable,
-    [0x47] = cmd_read_log,      /* READ LOG DMA EXT */
-    [0x57] = cmd_write_log,     /* WRITE LOG DMA EXT */
-    [0x60] = cmd_read_fpdma,
-    [0x61] = cmd_write_fpdma,
-    [0x90] = cmd_diagnostic,
-    [0xb0] = cmd_smart,
-    [0xc4] = cmd_read_multiple,
-    [0xc5] = cmd_write_multiple,
-    [0xc6] = cmd_set_multiple,
-    [0xc8] = cmd_read,          /* READ DMA */
-    [0xca] = cmd_write,         /* WRITE DMA */
-    [0xce] = cmd_write_multiple, /* WRITE MULTIPLE FUA EXT */
-    [0xe0] = cmd_standby,       /* STANDBY IMMEDIATE */
-    [0xe1] = cmd_idle,          /* IDLE IMMEDIATE */
-    [0xe2] = cmd_standby,
-    [0xe3] = cmd_idle,
-    [0xe5] = cmd_check_power,
-    [0xe6] = cmd_standby,       /* SLEEP */
-    [0xe7] = cmd_flush,         /* FLUSH CACHE */
-    [0xea] = cmd_flush,         /* FLUSH CACHE EXT */
-    [0xec] = cmd_identify,
-    [0xef] = cmd_set_features,
-    [0xf8] = cmd_read_native_max,
-};
+static AtaHandler *command_handler(uint8_t opcode)
+{
+    switch (opcode) {
+    ATA_COMMANDS(CASE)
+    }
+    return NULL;
+}
 
 /* A media access wakes the drive (ACS-3 4.18.4). */
 static bool accesses_media(const AtaCommand *c)
@@ -692,7 +692,7 @@ static void fail_by_fault(AtaCommand *c)
 
 static void coroutine_fn run_handler(AtaCommand *c)
 {
-    AtaHandler *handler = handlers[c->fis[FIS_COMMAND]];
+    AtaHandler *handler = command_handler(c->fis[FIS_COMMAND]);
     unsigned fault = c->transfer.fault.what;
 
     if (!handler || c->refused ||

@@ -9,14 +9,11 @@
 #include "qemu/osdep.h"
 #include "compat.h"
 #include "faults.h"
+#include "fault-keys.h"
 
 #define SETTINGS "plan"             /* the section that is no fault */
 #define DEFAULT_REORDER_NS (10 * SCALE_MS)
 #define MAX_NS (3600ull * NANOSECONDS_PER_SECOND)
-
-/* Who may use a key. */
-enum { FOR_ATA = 1 << TD_ATA, FOR_SCSI = 1 << TD_SCSI,
-       FOR_ALL = FOR_ATA | FOR_SCSI };
 
 typedef struct Reading {
     const char *path;
@@ -27,9 +24,11 @@ typedef struct Reading {
 
 /* ---- Values ------------------------------------------------------------ */
 
+/* strtoull() takes a sign, and -1 for the largest number there is. */
 static bool parse_number(const char *value, uint64_t *number)
 {
-    return qemu_strtou64(value, NULL, 0, number) == 0;
+    return g_ascii_isdigit(*value) &&
+           qemu_strtou64(value, NULL, 0, number) == 0;
 }
 
 static bool parse_positive(const char *value, uint64_t *number)
@@ -69,7 +68,8 @@ static bool parse_time(const char *value, uint64_t *ns)
     const char *unit;
     uint64_t number;
 
-    if (qemu_strtou64(value, &unit, 10, &number) < 0 || !number) {
+    if (!g_ascii_isdigit(*value) ||
+        qemu_strtou64(value, &unit, 10, &number) < 0 || !number) {
         return false;
     }
     for (size_t i = 0; i < ARRAY_SIZE(units); i++) {
@@ -286,40 +286,10 @@ typedef struct Key {
     const char *wanted;
 } Key;
 
-#define A_TIME "a time from 1ns to 3600s, such as 500us, 10ms or 2s"
-#define A_POSITIVE "a number from 1 on"
+#define KEY(name, protocols, acts, parse, wanted) \
+    { name, protocols, acts, parse, wanted },
 
-static const Key keys[] = {
-    { "command", FOR_ALL, false, parse_command,
-      "a command's name as tracedisk dump prints it; * stands for any part" },
-    { "op", FOR_ALL, false, parse_op,
-      "read, write, flush, trim, zero, verify, identify or other" },
-    { "lba", FOR_ALL, false, parse_lba, "a block A, or a range A-B of blocks" },
-    { "tag", FOR_ALL, false, parse_tag, "a tag A, or a range A-B of tags" },
-    { "port", FOR_ATA, false, parse_port, "a port A, or a range A-B of ports" },
-    { "nth", FOR_ALL, false, parse_nth, A_POSITIVE },
-    { "every", FOR_ALL, false, parse_every, A_POSITIVE },
-    { "count", FOR_ALL, false, parse_count, A_POSITIVE },
-    { "probability", FOR_ALL, false, parse_probability,
-      "a number above 0 and up to 1" },
-
-    { "delay", FOR_ALL, true, parse_delay, A_TIME },
-    { "reorder", FOR_ALL, true, parse_reorder, A_POSITIVE },
-    { "error", FOR_ATA, true, parse_error,
-      "icrc, unc, idnf, abrt or a byte, such as 0x40" },
-    { "status", FOR_ATA, true, parse_ata_status,
-      "a byte with ERR (0x01) and without BSY and DRQ, such as 0x51" },
-    { "status", FOR_SCSI, true, parse_scsi_status,
-      "check-condition, busy, task-set-full, reservation-conflict, aca-active "
-      "or task-aborted" },
-    { "sense", FOR_SCSI, true, parse_sense,
-      "KEY/ASC/ASCQ in hexadecimal, such as 3/11/00" },
-    { "short", FOR_ALL, true, parse_short, "a number of bytes" },
-    { "flip", FOR_ALL, true, parse_flip, "an offset in the payload, in bytes" },
-    { "mask", FOR_ALL, true, parse_mask, "a byte from 0x01 to 0xff" },
-    { "interrupt", FOR_ATA, true, parse_interrupt, "drop, or " A_TIME },
-    { "link", FOR_ATA, true, parse_link, "reset" },
-};
+static const Key keys[] = { FAULT_KEYS(KEY) };
 
 static const Key *find_key(const Reading *in, const char *name)
 {

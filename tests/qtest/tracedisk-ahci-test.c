@@ -10,7 +10,7 @@ int main(int argc, char **argv)
     static const TdTopic *const topics[] = {
         &topic_registers, &topic_port, &topic_interrupts, &topic_fis,
         &topic_prdt, &topic_memory, &topic_issue, &topic_reset, &topic_ncq,
-        &topic_ports, &topic_chaos, NULL
+        &topic_ports, &topic_absent, &topic_chaos, NULL
     };
     static const TdSuite suite = {
         .name = "ahci", .topics = topics, .items = ahci_items,

@@ -4,6 +4,8 @@
  */
 #include "suite.h"
 
+#define PX_SERR_ERR_P 0x0400    /* libqos has no name for it */
+
 static void end(TdAhci *hba)
 {
     td_ahci_check_alive(hba);
@@ -107,11 +109,16 @@ static void test_dma_setup(void)
 {
     TdAhci *hba = td_ahci_start("");
     uint8_t fis[28];
+    TdOutcome o;
 
     mark_received(hba);
-    td_expect_done(td_ahci_io1(hba, td_fis_ncq(READ_FPDMA_QUEUED, 0, 2, 9),
-                               64 * MiB, 1024));
+    o = td_ahci_io1(hba, td_fis_ncq(READ_FPDMA_QUEUED, 0, 2, 9), 64 * MiB,
+                    1024);
+    td_expect_done(o);
     td_ahci_received(hba, TD_FB_DMA_SETUP, fis, sizeof(fis));
+    /* PxIS.DSS is for one with the I bit [3.3.5]. */
+    td_expect_hex(o.is & AHCI_PX_IS_DSS, ==,
+                  fis[1] & 0x40 ? AHCI_PX_IS_DSS : 0);
     td_expect_hex(fis[0], ==, 0x41);
     td_expect_set(fis[1], 0x20); /* D: the disk sends */
     td_expect_uint(fis[4] & 0x1f, ==, 9);
@@ -214,6 +221,7 @@ static void test_wrong_fis_type(void)
     fis.fis_type = REG_D2H_FIS;
     o = td_ahci_io(hba, &fis, &list, 1);
     td_expect_set(o.is, AHCI_PX_IS_IFS);
+    td_expect_set(td_px_read(hba, AHCI_PX_SERR), PX_SERR_ERR_P);
     td_ahci_recover(hba);
     td_ahci_check_alive(hba);
     if (td_ahci_stop(hba)) {
@@ -324,7 +332,7 @@ static const TdCase cases[] = {
         .name = "type",
         .title = "What is no Register Host to Device FIS sets PxIS.IFS",
         .clause = "AHCI 1.3.1 6.1.3",
-        .bad = "fis:register-h2d error:PxIS.IFS",
+        .bad = "fis:register-h2d error:PxIS.IFS error:PxSERR.ERR.P",
         .ours = OURS_DEFINED,
         .run = test_wrong_fis_type,
     },

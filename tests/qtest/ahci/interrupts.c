@@ -5,6 +5,8 @@
 #include "suite.h"
 #include "hw/pci/pci_regs.h"
 
+#define PX_SERR_DIAG_N 0x00010000       /* libqos has no name for it */
+
 /* The line follows PxIS, PxIE and GHC.IE; IS stays until cleared [10.7.2]. */
 static void test_interrupt_line(void)
 {
@@ -120,6 +122,52 @@ static void test_no_pio(void)
     td_ahci_free(hba);
 }
 
+/* A plan that lets the link go when the first command comes, and come back */
+static char *plan_of_lost_link(void)
+{
+    g_autoptr(GError) error = NULL;
+    char *path = NULL;
+    int fd = g_file_open_tmp("tracedisk-XXXXXX.faults", &path, &error);
+
+    g_assert_no_error(error);
+    close(fd);
+    g_assert_true(g_file_set_contents(path, "[link]\nnth=1\nlink=reset\n", -1,
+                                      NULL));
+    return path;
+}
+
+/* PhyRdy was lost: PxIS.PRCS is PxSERR.DIAG.N, and is cleared there [3.3.5]. */
+static void test_phy_ready(void)
+{
+    g_autofree char *plan = plan_of_lost_link();
+    g_autofree char *options = g_strdup_printf(",faults=%s", plan);
+    TdAhci *hba = td_ahci_start(options);
+    RegH2DFIS fis = td_fis_lba48(CMD_READ_DMA_EXT, 0, SECTORS);
+    TdPrd list = { 64 * MiB, BYTES };
+
+    td_px_write(hba, AHCI_PX_IE, AHCI_PX_IS_PRCS);
+    td_expect_clear(td_px_read(hba, AHCI_PX_IS), AHCI_PX_IS_PRCS);
+    td_ahci_fill(hba, 0, &fis, &list, 1);
+    td_ahci_ring(hba, 1);
+    for (unsigned i = 0; !line_is_up(hba); i++) {
+        td_expect_uint(i, <, 100000);
+        g_usleep(100);
+    }
+    td_expect_set(td_px_read(hba, AHCI_PX_IS), AHCI_PX_IS_PRCS);
+    td_expect_set(td_px_read(hba, AHCI_PX_SERR), PX_SERR_DIAG_N);
+    /* Not by writing PxIS, nor by another bit of PxSERR */
+    td_px_write(hba, AHCI_PX_IS, ~0u);
+    td_px_write(hba, AHCI_PX_SERR, ~(uint32_t)PX_SERR_DIAG_N);
+    td_expect_set(td_px_read(hba, AHCI_PX_IS), AHCI_PX_IS_PRCS);
+    td_px_write(hba, AHCI_PX_SERR, PX_SERR_DIAG_N);
+    td_expect_clear(td_px_read(hba, AHCI_PX_IS), AHCI_PX_IS_PRCS);
+    td_ahci_recover(hba);
+    td_ahci_check_alive(hba);
+    td_ahci_stop(hba);
+    td_ahci_free(hba);
+    unlink(plan);
+}
+
 static const TdCase cases[] = {
     {
         .name = "line",
@@ -169,6 +217,16 @@ static const TdCase cases[] = {
         .bad = "error:PxIS.TFES",
         .run = test_kind,
         .data = &kind_tfes,
+    },
+    {
+        .name = "phy-ready",
+        .title = "PxIS.PRCS tells that PhyRdy was lost, and is cleared through "
+                 "PxSERR.DIAG.N",
+        .clause = "AHCI 1.3.1 3.3.5",
+        .good = "interrupt:PRCS error:PxSERR.DIAG.N",
+        .bad = "interrupt:PRCS",
+        .ours = "faults=, to lose the link",
+        .run = test_phy_ready,
     },
 };
 

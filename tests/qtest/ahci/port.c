@@ -418,7 +418,7 @@ static const TdCase cases[] = {
         .title = "PxSERR.DIAG.X says that COMINIT came; a 1 clears it, a 0 "
                  "does not",
         .clause = "AHCI 1.3.1 3.3.12",
-        .good = "register:PxSERR",
+        .good = "register:PxSERR error:PxSERR.DIAG.X",
         .bad = "register:PxSERR",
         .run = test_serror,
     },

@@ -12,7 +12,7 @@
 
 extern const TdTopic topic_registers, topic_port, topic_interrupts, topic_fis,
                      topic_prdt, topic_memory, topic_issue, topic_reset,
-                     topic_ncq, topic_ports, topic_chaos;
+                     topic_ncq, topic_ports, topic_chaos, topic_absent;
 
 /* What there is to cover: TdSuite.items */
 void ahci_items(void);

@@ -31,17 +31,21 @@ static QOSState *boot(TdAhci *hba, const char *drive, const char *options)
         g_strdup_printf("-device tracedisk-ahci,addr=1f.2,id=hba,drive=d0,"
                         "trace=%s%s", hba->trace, options);
 
+    g_autofree char *debug = hba->medium ?
+        g_strdup_printf("blkdebug:%s:", hba->medium) : g_strdup("");
+
     return qtest_pc_boot("-M q35,sata=off -m %" PRIu64 "M -nodefaults "
-                         "-drive if=none,id=d0,file=%s,format=raw,"
+                         "-drive if=none,id=d0,file=%s%s,format=raw,"
                          "discard=unmap%s %s", (uint64_t)TD_RAM_BYTES / MiB,
-                         hba->image, drive, device);
+                         debug, hba->image, drive, device);
 }
 
-TdAhci *td_ahci_start_with(const char *drive, const char *options)
+static TdAhci *start(char *medium, const char *drive, const char *options)
 {
     TdAhci *hba = g_new0(TdAhci, 1);
     AHCIQState *ahci = g_new0(AHCIQState, 1);
 
+    hba->medium = medium;
     hba->image = temporary_file("tracedisk-XXXXXX.img", TD_DISK_BYTES);
     hba->trace = g_strdup_printf("%s.tdt", hba->image);
     hba->ahci = ahci;
@@ -58,9 +62,27 @@ TdAhci *td_ahci_start_with(const char *drive, const char *options)
     return hba;
 }
 
+TdAhci *td_ahci_start_with(const char *drive, const char *options)
+{
+    return start(NULL, drive, options);
+}
+
 TdAhci *td_ahci_start(const char *options)
 {
     return td_ahci_start_with("", options);
+}
+
+TdAhci *td_ahci_start_failing(const char *iotype, uint64_t lba)
+{
+    char *medium = temporary_file("tracedisk-XXXXXX.blkdebug", 0);
+    g_autofree char *rule = lba == TD_ANY_LBA ?
+        g_strdup("") : g_strdup_printf("sector = \"%" PRIu64 "\"\n", lba);
+    g_autofree char *rules =
+        g_strdup_printf("[inject-error]\nevent = \"none\"\niotype = \"%s\"\n"
+                        "errno = \"%d\"\n%s", iotype, EIO, rule);
+
+    g_assert_true(g_file_set_contents(medium, rules, -1, NULL));
+    return start(medium, "", "");
 }
 
 bool td_ahci_stop(TdAhci *hba)
@@ -80,6 +102,10 @@ void td_ahci_free(TdAhci *hba)
     td_trace_free(hba->traced);
     unlink(hba->image);
     unlink(hba->trace);
+    if (hba->medium) {
+        unlink(hba->medium);
+    }
+    g_free(hba->medium);
     g_free(hba->image);
     g_free(hba->trace);
     g_free(hba);
@@ -99,14 +125,30 @@ void td_px_write(TdAhci *hba, uint32_t reg, uint32_t value)
 
 /* ---- Commands ---------------------------------------------------------- */
 
-void td_ahci_fill_header(TdAhci *hba, unsigned slot, uint16_t prdtl,
-                         uint64_t table)
+/* W, by what the command is [4.2.2]. */
+static uint16_t direction_flag(const RegH2DFIS *fis)
+{
+    struct td_decoded decoded = { 0 };
+
+    td_decode(TD_ATA, (const uint8_t *)fis, sizeof(*fis), &decoded);
+    return decoded.op == TD_OP_WRITE || decoded.op == TD_OP_TRIM ||
+           decoded.flags & TD_DATA_OUT ? CMDH_WRITE : 0;
+}
+
+static void fill_header(TdAhci *hba, unsigned slot, uint16_t flags,
+                        uint16_t prdtl, uint64_t table)
 {
     AHCICommandHeader header = {
-        .flags = sizeof(RegH2DFIS) / 4, .prdtl = prdtl, .ctba = table,
+        .flags = flags | sizeof(RegH2DFIS) / 4, .prdtl = prdtl, .ctba = table,
     };
 
     ahci_set_command_header(hba->ahci, hba->port, slot, &header);
+}
+
+void td_ahci_fill_header(TdAhci *hba, unsigned slot, uint16_t prdtl,
+                         uint64_t table)
+{
+    fill_header(hba, slot, 0, prdtl, table);
 }
 
 void td_ahci_fill(TdAhci *hba, unsigned slot, const RegH2DFIS *fis,
@@ -122,7 +164,7 @@ void td_ahci_fill(TdAhci *hba, unsigned slot, const RegH2DFIS *fis,
     }
     qtest_memwrite(hba->qts, hba->table[slot], fis, sizeof(*fis));
     qtest_memwrite(hba->qts, hba->table[slot] + 0x80, prdt, n * sizeof(PRD));
-    td_ahci_fill_header(hba, slot, n, hba->table[slot]);
+    fill_header(hba, slot, direction_flag(fis), n, hba->table[slot]);
 }
 
 void td_ahci_ring(TdAhci *hba, uint32_t slots)
@@ -223,6 +265,15 @@ void td_expect_error(TdAhci *hba, TdOutcome o, uint8_t error)
     td_expect_set(o.is, AHCI_PX_IS_TFES);
     td_expect_set(o.status, STATUS_ERR);
     td_expect_hex(o.error, ==, error);
+    td_ahci_recover(hba);
+}
+
+void td_expect_failed(TdAhci *hba, TdOutcome o, uint8_t errors)
+{
+    td_expect_set(o.is, AHCI_PX_IS_TFES);
+    td_expect(o.status & (STATUS_ERR | STATUS_DF));
+    td_expect_clear(o.status, STATUS_BSY | STATUS_DRQ);
+    td_expect_hex(o.error & errors, !=, 0);
     td_ahci_recover(hba);
 }
 

@@ -59,6 +59,7 @@ typedef struct TdAhci {
     unsigned port;              /* that td_px_read() and the others mean */
     uint64_t table[TD_AHCI_SLOTS];      /* command tables, in guest memory */
     char *image, *trace;
+    char *medium;               /* what is wrong with it, for blkdebug */
     TdTrace *traced;            /* after td_ahci_stop(); NULL on a peer */
 } TdAhci;
 
@@ -83,6 +84,13 @@ typedef struct TdOutcome {
  */
 TdAhci *td_ahci_start(const char *options);
 TdAhci *td_ahci_start_with(const char *drive, const char *options);
+
+/*
+ * On a medium where "read", "write" or "flush" fails, as @iotype says, where it
+ * touches block @lba.
+ */
+#define TD_ANY_LBA UINT64_MAX
+TdAhci *td_ahci_start_failing(const char *iotype, uint64_t lba);
 
 /* Quit QEMU and read the trace; false on a peer, which has none. */
 bool td_ahci_stop(TdAhci *hba);
@@ -117,6 +125,8 @@ void td_expect_done(TdOutcome o);
 void td_expect_good(TdOutcome o, uint32_t bytes);
 /* It failed with these bits in ERROR; the port is recovered. */
 void td_expect_error(TdAhci *hba, TdOutcome o, uint8_t error);
+/* The same where the disk may choose: with ERR or DF, and one of @errors. */
+void td_expect_failed(TdAhci *hba, TdOutcome o, uint8_t errors);
 
 /* Error recovery: AHCI 1.3.1 6.2.2.1, stop the port, clear errors, start. */
 void td_ahci_recover(TdAhci *hba);

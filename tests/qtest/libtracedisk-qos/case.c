@@ -6,18 +6,25 @@
 #include "case.h"
 #include "tests/qtest/libqtest.h"
 
+/* A case, with what its row adds. */
 typedef struct Registered {
     const TdCase *c;
-    char *path;
+    const TdRow *row;
+    char *path, *title, *clause, *good, *bad;
 } Registered;
 
-static const TdCase *current;
-static const char *current_path, *program;
+static const Registered *current;
+static const char *program;
 static bool explained;          /* a failure has been reported */
 
 const TdCase *td_case(void)
 {
-    return current;
+    return current->c;
+}
+
+const void *td_row(void)
+{
+    return current->row;
 }
 
 TdSystem td_system(void)
@@ -53,7 +60,7 @@ static void report(const char *expectation, const char *actual,
     }
     if (current) {
         printf("# repeat:      tests/qtest/run --on %s %s %s\n", system,
-               program, current_path);
+               program, current->path);
     }
     fflush(stdout);
 }
@@ -129,8 +136,7 @@ static void run_case(gconstpointer data)
     const Registered *r = data;
     const TdCase *c = r->c;
 
-    current = c;
-    current_path = r->path;
+    current = r;
     explained = false;
     if (c->ours && td_system() == TD_PEER) {
         g_test_skip(c->ours);
@@ -142,29 +148,78 @@ static void run_case(gconstpointer data)
     current = NULL;
 }
 
-typedef void CaseVisitor(const TdCase *c, const char *path);
-
-static void for_each_case(const TdSuite *suite, CaseVisitor *visit)
+static char *join(const char *row, const char *separator, const char *text)
 {
-    for (const TdTopic *const *t = suite->topics; *t; t++) {
-        for (size_t i = 0; i < (*t)->n_cases; i++) {
-            const TdCase *c = &(*t)->cases[i];
-            g_autofree char *path =
-                g_strdup_printf("/tracedisk/%s/%s/%s", suite->name,
-                                (*t)->name, c->name);
+    return !text ? g_strdup(row) :
+           row ? g_strconcat(row, separator, text, NULL) : g_strdup(text);
+}
 
-            visit(c, path);
+static char *items_of(const char *items, const TdRow *row)
+{
+    g_auto(GStrv) parts = g_strsplit(items ?: "", "@", -1);
+
+    g_assert_true(row || !parts[0] || !parts[1]);
+    return g_strjoinv(row ? row->item : "", parts);
+}
+
+static void free_registered(gpointer data)
+{
+    Registered *r = data;
+
+    g_free(r->path);
+    g_free(r->title);
+    g_free(r->clause);
+    g_free(r->good);
+    g_free(r->bad);
+    g_free(r);
+}
+
+static Registered *make_case(const char *prefix, const TdCase *c,
+                             const TdRow *row)
+{
+    Registered *r = g_new0(Registered, 1);
+    g_autofree char *name = join(row ? row->name : NULL, "/", c->name);
+
+    g_assert_true(c->title && c->run);
+    r->c = c;
+    r->row = row;
+    r->path = g_strdup_printf("%s/%s", prefix, name);
+    r->title = join(row ? row->title : NULL, ": ", c->title);
+    r->clause = join(row ? row->clause : NULL, ", ", c->clause);
+    g_assert_nonnull(r->clause);
+    r->good = items_of(c->good, row);
+    r->bad = items_of(c->bad, row);
+    return r;
+}
+
+static void add_rows(GPtrArray *all, const char *prefix, const TdCase *c)
+{
+    if (!c->rows) {
+        g_ptr_array_add(all, make_case(prefix, c, NULL));
+    }
+    for (size_t i = 0; i < c->n_rows; i++) {
+        const TdRow *row = (const void *)((const char *)c->rows +
+                                          i * c->row_size);
+
+        if (!c->only || c->only(row)) {
+            g_ptr_array_add(all, make_case(prefix, c, row));
         }
     }
 }
 
-static void add_case(const TdCase *c, const char *path)
+static GPtrArray *all_cases(const TdSuite *suite)
 {
-    Registered *r = g_new(Registered, 1);
+    GPtrArray *all = g_ptr_array_new_with_free_func(free_registered);
 
-    g_assert_true(c->title && c->clause && c->run);
-    *r = (Registered) { c, g_strdup(path) };
-    g_test_add_data_func(path, r, run_case);
+    for (const TdTopic *const *t = suite->topics; *t; t++) {
+        g_autofree char *prefix =
+            g_strdup_printf("/tracedisk/%s/%s", suite->name, (*t)->name);
+
+        for (size_t i = 0; i < (*t)->n_cases; i++) {
+            add_rows(all, prefix, &(*t)->cases[i]);
+        }
+    }
+    return all;
 }
 
 static void print_member(const char *key, const char *text)
@@ -174,27 +229,36 @@ static void print_member(const char *key, const char *text)
     printf("\"%s\":\"%s\",", key, escaped);
 }
 
-static void declare_case(const TdCase *c, const char *path)
+static void declare_case(const Registered *r)
 {
     printf("{");
-    print_member("name", path);
-    print_member("title", c->title);
-    print_member("clause", c->clause);
-    print_member("good", c->good);
-    print_member("bad", c->bad);
-    print_member("ours", c->ours);
-    printf("\"clock\":%s}\n", c->clock ? "true" : "false");
+    print_member("name", r->path);
+    print_member("title", r->title);
+    print_member("clause", r->clause);
+    print_member("good", r->good);
+    print_member("bad", r->bad);
+    print_member("ours", r->c->ours);
+    printf("\"clock\":%s}\n", r->c->clock ? "true" : "false");
 }
 
 void td_item(const char *item, const char *name)
 {
-    printf("%s\t%s\n", item, name ?: "");
+    printf("%s\t%s\t\n", item, name ?: "");
+}
+
+void td_item_unreachable(const char *item, const char *name, const char *why)
+{
+    printf("%s\t%s\t%s\n", item, name ?: "", why);
 }
 
 int td_suite_main(int argc, char **argv, const TdSuite *suite)
 {
+    g_autoptr(GPtrArray) all = all_cases(suite);
+
     if (argc == 2 && g_str_equal(argv[1], "--declare")) {
-        for_each_case(suite, declare_case);
+        for (guint i = 0; i < all->len; i++) {
+            declare_case(g_ptr_array_index(all, i));
+        }
         return 0;
     }
     if (argc == 2 && g_str_equal(argv[1], "--items")) {
@@ -205,7 +269,11 @@ int td_suite_main(int argc, char **argv, const TdSuite *suite)
     }
     program = g_path_get_basename(argv[0]);
     g_test_init(&argc, &argv, NULL);
-    for_each_case(suite, add_case);
+    for (guint i = 0; i < all->len; i++) {
+        const Registered *r = g_ptr_array_index(all, i);
+
+        g_test_add_data_func(r->path, r, run_case);
+    }
     qtest_add_abrt_handler(aborted, NULL);
     return g_test_run();
 }

@@ -14,6 +14,9 @@
  *             names those that it covers with good and with bad input; the
  *             suite lists all that there are. What is listed and not covered
  *             shows in the report of script/conformance.
+ *   row       one of several things of a kind, which a case is run on one after
+ *             the other, each time as a case of its own:
+ *             /tracedisk/SUITE/TOPIC/ROW/CASE
  *   system    what the cases run on: our device in the QEMU built in tree,
  *             our device in a stock QEMU, or a peer: QEMU's own device
  *
@@ -47,7 +50,8 @@
  * Such a program takes what every GLib test does (-l, -p NAME…), and
  *
  *     --declare   print every case, a JSON object a line
- *     --items     print what there is to cover: ITEM, a tab, its name
+ *     --items     print what there is to cover: ITEM, its name, and why no case
+ *                 can reach it (mostly empty), with tabs between them
  *
  * TD_SYSTEM in the environment says what the QEMU in QTEST_QEMU_BINARY is:
  * "tree" (the default), "stock" or "peer".
@@ -63,6 +67,15 @@ typedef enum TdSystem {
     TD_PEER,                /* QEMU's own device, which has no trace */
 } TdSystem;
 
+/*
+ * What a case is run on; the first member of the rows of an array. The row's
+ * title stands in front of the case's, and its clause.
+ */
+typedef struct TdRow {
+    const char *name, *title, *clause;
+    const char *item;       /* what "@" in a case's good and bad stands for */
+} TdRow;
+
 typedef struct TdCase {
     /*
      * Within the topic; may have slashes. None is the start of another's: when
@@ -77,7 +90,16 @@ typedef struct TdCase {
     bool clock;             /* it moves the virtual clock: in tree only */
     void (*run)(void);
     const void *data;       /* for run(), through td_case() */
+
+    /* TD_ROWS(array): run() finds its row by td_row(). */
+    const TdRow *rows;
+    size_t n_rows, row_size;
+    bool (*only)(const TdRow *row);     /* for which rows; NULL: all */
 } TdCase;
+
+#define TD_ROWS(array) \
+    .rows = &(array)[0].row, .n_rows = ARRAY_SIZE(array), \
+    .row_size = sizeof((array)[0])
 
 typedef struct TdTopic {
     const char *name;
@@ -99,9 +121,12 @@ int td_suite_main(int argc, char **argv, const TdSuite *suite);
 
 /* For TdSuite.items: there is @item, which people call @name (or NULL). */
 void td_item(const char *item, const char *name);
+/* The same for one that no case can reach, and why: the report says so. */
+void td_item_unreachable(const char *item, const char *name, const char *why);
 
-/* The case that runs. */
+/* The case that runs, and the row that it runs on. */
 const TdCase *td_case(void);
+const void *td_row(void);
 TdSystem td_system(void);
 
 /* ---- Expectations ------------------------------------------------------ */

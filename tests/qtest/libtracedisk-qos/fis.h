@@ -11,8 +11,12 @@
 #include "tests/qtest/libqos/ahci.h"
 
 /* ATA status and error bits, ACS-3 6.2, 6.3 */
-enum { STATUS_ERR = 0x01, STATUS_DRQ = 0x08, STATUS_BSY = 0x80 };
+enum { STATUS_ERR = 0x01, STATUS_DRQ = 0x08, STATUS_DF = 0x20,
+       STATUS_DRDY = 0x40, STATUS_BSY = 0x80 };
 enum { ERROR_ABRT = 0x04, ERROR_IDNF = 0x10, ERROR_UNC = 0x40 };
+
+/* Of a block that there is not: IDNF, or ABRT in its place (ACS-3 6.3). */
+#define ERROR_NO_BLOCK (ERROR_IDNF | ERROR_ABRT)
 
 /* Commands with a 28 and with a 48-bit address; a count of 0 is the most. */
 RegH2DFIS td_fis_lba28(uint8_t command, uint32_t lba, uint8_t count);
