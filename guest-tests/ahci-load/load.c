@@ -191,7 +191,7 @@ static void end(unsigned slot)
     }
 }
 
-/* Sort failed commands out, and issue aborted ones again. */
+/* Sort failed commands out, and issue aborted ones again, unless all is over. */
 static uint32_t recover(struct disk_events *events)
 {
     static unsigned retries;
@@ -208,6 +208,9 @@ static uint32_t recover(struct disk_events *events)
             disk->tell_failure(slot);
             result->errors++;
         }
+    }
+    if (result->errors) {
+        return failed | again;
     }
     for (uint32_t slots = again; slots; slots &= slots - 1) {
         prepare((unsigned)__builtin_ctz(slots));
@@ -256,7 +259,11 @@ static void misbehave(uint32_t slots)
     }
 }
 
-/* Keep the queue full for o.count commands or until the time is over. */
+/*
+ * Keep the queue full for o.count commands or until the time is over. After an
+ * error no more are issued, and those in flight are waited for; with a bug they
+ * may never come.
+ */
 static void run_queue(void)
 {
     const uint32_t all = o.depth == 32 ? ~0u : (1u << o.depth) - 1;
@@ -265,10 +272,14 @@ static void run_queue(void)
     uint64_t next_flush = issued + MIXED_FLUSH_EVERY;
     uint32_t free = all;
 
-    while (!result->errors) {
+    while (!result->errors || !the_bug) {
         uint32_t fresh = 0;
 
-        if (o.op == LOAD_MIXED && issued >= next_flush && free == all) {
+        if (result->errors) {
+            last = issued;
+        }
+        if (o.op == LOAD_MIXED && issued >= next_flush && free == all &&
+            !result->errors) {
             flush();
             next_flush = issued + MIXED_FLUSH_EVERY;
         }
