@@ -91,13 +91,12 @@ static void json_findings(struct json *j, const struct diff *d, uint64_t details
     json_end_array(j);
 }
 
-void diff_print_json(const struct diff *d, const struct diff_sums *sums, uint64_t details)
+void diff_put_json(struct json *j, const struct diff *d, const struct diff_sums *sums,
+                   uint64_t details)
 {
     const uint64_t commands[2] = { d->sides[0].n, d->sides[1].n };
     const uint64_t runs[2] = { d->runs[0], d->runs[1] };
-    struct json *j = json_new(false);
 
-    json_begin_object(j);
     json_key_string(j, "type", "diff");
     json_key_string(j, "device", d->sides[0].device);
     json_pair(j, "runs", runs);
@@ -115,6 +114,14 @@ void diff_print_json(const struct diff *d, const struct diff_sums *sums, uint64_
     json_key_uint(j, "lint_rules_not_compared", d->rules_not_compared);
     json_timings(j, d);
     json_findings(j, d, details);
+}
+
+void diff_print_json(const struct diff *d, const struct diff_sums *sums, uint64_t details)
+{
+    struct json *j = json_new(false);
+
+    json_begin_object(j);
+    diff_put_json(j, d, sums, details);
     json_end_object(j);
     json_end_document(j);
     json_free(j);

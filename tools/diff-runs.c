@@ -8,9 +8,9 @@
  *   - every other pair of runs, one of each side, has them, too
  *   - no two runs of one side have such a difference in the same place
  *
- * The same place is, at level data, a range of blocks; at level order the same
- * command, found by its partner in the side's first run; else a command that
- * does the same. What only one side has in every run cannot vary within one.
+ * The same place is, at level data, a range of blocks; at levels order and
+ * outcome the same command, found by its partner in the side's first run; else
+ * a command that does the same. What only one side has in every run cannot vary within one.
  */
 #include "diff.h"
 
@@ -109,9 +109,9 @@ static uint64_t instance(const struct several *all, unsigned side, guint run,
 
 /* Where a finding is: of a command of run `run` of a side, its a or its b. */
 static uint64_t place(const struct several *all, const struct diff_finding *f, unsigned side,
-                      guint run, const struct diff_command *c)
+                      guint run, const struct diff_command *c, bool exactly)
 {
-    if (diff_kind_level(f->kind) == DIFF_ORDER)
+    if (exactly && (f->a || f->b))
         return diff_mix(side, instance(all, side, run, c));
     return c ? diff_request_key(c) : f->what;
 }
@@ -143,9 +143,10 @@ static GHashTable *keys_new(void)
 static uint64_t pair_key(const struct several *all, const struct diff_finding *f,
                          const guint runs[2])
 {
-    uint64_t key = diff_mix(diff_mix(0, f->kind), place(all, f, 0, runs[0], f->a));
+    bool exactly = diff_kind_level(f->kind) == DIFF_ORDER;
+    uint64_t key = diff_mix(diff_mix(0, f->kind), place(all, f, 0, runs[0], f->a, exactly));
 
-    return diff_mix(key, place(all, f, 1, runs[1], f->b));
+    return diff_mix(key, place(all, f, 1, runs[1], f->b, exactly));
 }
 
 /* Extents of one pair, in order, as the level reports them. */
@@ -220,7 +221,10 @@ static void keep_common(struct several *all, const struct diff *pair, const guin
 static uint64_t side_key(const struct several *all, const struct diff_finding *f, unsigned side,
                          guint run, const struct diff_command *c)
 {
-    return diff_mix(diff_mix(1, undirected(f->kind)), place(all, f, side, run, c));
+    enum diff_level level = diff_kind_level(f->kind);
+    bool exactly = level == DIFF_ORDER || level == DIFF_OUTCOME;
+
+    return diff_mix(diff_mix(1, undirected(f->kind)), place(all, f, side, run, c, exactly));
 }
 
 static bool varies(const struct several *all, const struct diff *pair, GHashTable *keys,

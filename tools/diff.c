@@ -16,7 +16,7 @@ struct diff_options {
     uint32_t levels, fail_on; /* bits 1 << enum diff_level; 0: not given */
     uint64_t ignored;         /* bits 1 << enum diff_kind */
     enum { LINT_FEW, LINT_ALWAYS, LINT_NEVER } lint;
-    char *from, *to, *device;
+    char *from, *to, *device, *html;
     gboolean as_json, stat;
     gint64 details;
 };
@@ -141,134 +141,7 @@ static void join_between(int *argc, char **argv)
     }
 }
 
-/* ---- One device of all traces ---- */
-
-static uint32_t diff_device(const struct diff_options *o, const struct diff_runs *runs)
-{
-    struct diff d = {
-        .levels = o->levels, .ignored = o->ignored, .lint_forgone = o->lint == LINT_FEW,
-    };
-    struct diff_sums sums;
-    uint32_t differing = 0;
-
-    diff_compare(&d, runs);
-    diff_sum(&sums, &d);
-    if (o->as_json)
-        diff_print_json(&d, &sums, (uint64_t)o->details);
-    else if (o->stat)
-        diff_print_numbers(&sums);
-    else
-        diff_print_text(&d, &sums, (uint64_t)o->details);
-    for (int level = 0; level < DIFF_LEVELS; level++)
-        differing |= diff_level_differs(&sums, (enum diff_level)level) ? 1u << level : 0;
-    diff_sums_clear(&sums);
-    diff_clear(&d);
-    return differing;
-}
-
-/* ---- All traces ---- */
-
-struct traces {
-    struct diff_trace *all; /* those of A, then those of B */
-    guint n_a, n;
-};
-
-static struct diff_side *find_side(const struct diff_trace *trace, const char *device)
-{
-    for (guint i = 0; i < trace->sides->len; i++) {
-        struct diff_side *side = trace->sides->pdata[i];
-
-        if (strcmp(side->device, device) == 0)
-            return side;
-    }
-    return NULL;
-}
-
-/* The only device that a trace has, or that has commands; NULL: there are several. */
-static struct diff_side *only_side(const struct diff_trace *trace)
-{
-    struct diff_side *only = NULL;
-
-    for (guint i = 0; i < trace->sides->len; i++) {
-        struct diff_side *side = trace->sides->pdata[i];
-
-        if (only && side->n > 0)
-            return NULL;
-        if (side->n > 0 || trace->sides->len == 1)
-            only = side;
-    }
-    return only;
-}
-
-/* A trace's only device is compared with the other's only one, whatever their names. */
-static struct diff_side *counterpart(const struct diff_trace *own, const struct diff_trace *other,
-                                     guint i)
-{
-    const struct diff_side *side = own->sides->pdata[i];
-    struct diff_side *same = find_side(other, side->device);
-
-    return same || side != only_side(own) ? same : only_side(other);
-}
-
-/* False, said on stderr, when one of two traces has a device that the other lacks. */
-static bool have_same_devices(const struct diff_trace *one, const struct diff_trace *other)
-{
-    bool same = true;
-
-    for (guint i = 0; i < one->sides->len; i++) {
-        const struct diff_side *side = one->sides->pdata[i];
-
-        if (side->n == 0 || counterpart(one, other, i))
-            continue;
-        say("%s has no device '%s', which %s has; choose one with --device", other->path,
-            side->device, side->path);
-        same = false;
-    }
-    return same;
-}
-
-/* The runs of a device of the first trace; false when not all traces have it, or none uses it. */
-static bool find_runs(const struct traces *t, guint device, struct diff_runs *runs)
-{
-    bool used = t->all[0].sides->len == 1;
-
-    for (guint i = 0; i < t->n; i++) {
-        struct diff_side *side = counterpart(&t->all[0], &t->all[i], device);
-
-        if (!side)
-            return false;
-        used |= side->n > 0;
-        g_ptr_array_add(runs->of[i >= t->n_a], side);
-    }
-    return used;
-}
-
-/* Returns the levels that differ; a device that one trace lacks is of no level: *unknown. */
-static uint32_t diff_traces(const struct diff_options *o, const struct traces *t, bool *unknown)
-{
-    const GPtrArray *devices = t->all[0].sides;
-    uint32_t differing = 0;
-
-    for (guint i = 0; i < devices->len; i++) {
-        struct diff_runs runs = { { g_ptr_array_new(), g_ptr_array_new() } };
-
-        if (find_runs(t, i, &runs)) {
-            if (devices->len > 1 && !o->as_json)
-                printf("%s%s%s\n", colour(COLOUR_BOLD),
-                       ((const struct diff_side *)devices->pdata[i])->device, colour(COLOUR_NONE));
-            differing |= diff_device(o, &runs);
-        }
-        g_ptr_array_unref(runs.of[0]);
-        g_ptr_array_unref(runs.of[1]);
-    }
-    for (guint i = 1; i < t->n; i++) {
-        bool forth = have_same_devices(&t->all[0], &t->all[i]);
-        bool back = have_same_devices(&t->all[i], &t->all[0]);
-
-        *unknown |= !forth || !back;
-    }
-    return differing;
-}
+/* ---- Work ---- */
 
 static void set_filter(struct filter *filter, const struct diff_options *o)
 {
@@ -276,6 +149,85 @@ static void set_filter(struct filter *filter, const struct diff_options *o)
     filter->from = g_strdup(o->from);
     filter->to = g_strdup(o->to);
     filter->device = g_strdup(o->device);
+}
+
+static void free_comparison(gpointer data)
+{
+    struct diff_comparison *c = data;
+
+    diff_sums_clear(&c->sums);
+    diff_clear(&c->d);
+    g_free(c);
+}
+
+static struct diff_comparison *compare(const struct diff_options *o, const struct diff_runs *runs)
+{
+    struct diff_comparison *c = g_new0(struct diff_comparison, 1);
+
+    c->d.levels = o->levels;
+    c->d.ignored = o->ignored;
+    c->d.lint_forgone = o->lint == LINT_FEW;
+    diff_compare(&c->d, runs);
+    diff_sum(&c->sums, &c->d);
+    return c;
+}
+
+static void print(const struct diff_options *o, const struct diff_comparison *c, bool name_device)
+{
+    if (o->as_json) {
+        diff_print_json(&c->d, &c->sums, (uint64_t)o->details);
+        return;
+    }
+    if (name_device)
+        printf("%s%s%s\n", colour(COLOUR_BOLD), c->d.sides[0].device, colour(COLOUR_NONE));
+    if (o->stat)
+        diff_print_numbers(&c->sums);
+    else
+        diff_print_text(&c->d, &c->sums, (uint64_t)o->details);
+}
+
+/* Details on the page, unless a number was asked for. */
+#define HTML_DETAILS 100
+
+static int print_page(const struct diff_options *o, const struct diff_traces *t,
+                      const GPtrArray *comparisons)
+{
+    const char *const paths[2] = { t->all[0].path, t->all[t->n_a].path };
+    struct filter filter;
+    int status;
+
+    output_flush();
+    set_filter(&filter, o);
+    status = diff_print_html(o->html, paths, &filter, comparisons,
+                             o->details ? (uint64_t)o->details : HTML_DETAILS);
+    filter_clear(&filter);
+    return status;
+}
+
+/* Returns the exit code. */
+static int diff_traces(const struct diff_options *o, const struct diff_traces *t)
+{
+    bool missing;
+    g_autoptr(GPtrArray) devices = diff_find_devices(t, &missing);
+    g_autoptr(GPtrArray) comparisons = g_ptr_array_new_with_free_func(free_comparison);
+    int status = EXIT_FINE;
+
+    for (guint i = 0; i < devices->len; i++) {
+        struct diff_comparison *c = compare(o, devices->pdata[i]);
+
+        g_ptr_array_add(comparisons, c);
+        print(o, c, devices->len > 1);
+        for (int level = 0; level < DIFF_LEVELS; level++) {
+            if (o->fail_on & 1u << level && diff_level_differs(&c->sums, (enum diff_level)level))
+                status = EXIT_FINDINGS;
+        }
+    }
+    if (o->html) {
+        int page = print_page(o, t, comparisons);
+
+        status = MAX(status, page);
+    }
+    return missing ? EXIT_TROUBLE : status;
 }
 
 static int load(const struct diff_options *o, struct diff_trace *trace)
@@ -290,7 +242,7 @@ static int load(const struct diff_options *o, struct diff_trace *trace)
 }
 
 /* Lint takes longer than all else: unasked it is run on short traces only. */
-static bool wants_lint(const struct diff_options *o, const struct traces *t)
+static bool wants_lint(const struct diff_options *o, const struct diff_traces *t)
 {
     const uint64_t lint_rules = UINT64_C(1) << DIFF_LINT_NEW | UINT64_C(1) << DIFF_LINT_GONE;
     uint32_t most = 0;
@@ -304,7 +256,7 @@ static bool wants_lint(const struct diff_options *o, const struct traces *t)
     return o->lint == LINT_ALWAYS || (o->lint == LINT_FEW && most <= MOST_LINTED);
 }
 
-static void lint(const struct diff_options *o, const struct traces *t)
+static void lint(const struct diff_options *o, const struct diff_traces *t)
 {
     for (guint i = 0; i < t->n; i++) {
         struct filter filter;
@@ -315,12 +267,25 @@ static void lint(const struct diff_options *o, const struct traces *t)
     }
 }
 
+static bool is_safe_output(const struct diff_options *o, char **paths, guint n)
+{
+    for (guint i = 0; o->html && i < n; i++) {
+        if (input_is_file(paths[i], o->html)) {
+            say("--html: '%s' is a trace: name another file", o->html);
+            return false;
+        }
+    }
+    return true;
+}
+
 static int diff_paths(const struct diff_options *o, char **paths, guint n_a, guint n)
 {
-    struct traces t = { g_new(struct diff_trace, n), n_a, n };
-    bool unknown = false;
+    struct diff_traces t = { NULL, n_a, n };
     int status = EXIT_FINE;
 
+    if (!is_safe_output(o, paths, n))
+        return EXIT_TROUBLE;
+    t.all = g_new(struct diff_trace, n);
     for (guint i = 0; i < n; i++)
         diff_trace_init(&t.all[i], paths[i]);
     for (guint i = 0; i < n && status != EXIT_TROUBLE; i++) {
@@ -329,15 +294,13 @@ static int diff_paths(const struct diff_options *o, char **paths, guint n_a, gui
         status = MAX(status, loaded);
     }
     if (status != EXIT_TROUBLE) {
+        int compared;
+
         if (wants_lint(o, &t))
             lint(o, &t);
         output_open();
-        if (diff_traces(o, &t, &unknown) & o->fail_on)
-            status = EXIT_FINDINGS;
-        if (unknown)
-            status = EXIT_TROUBLE;
-        output_flush();
-        status = output_close(status);
+        compared = diff_traces(o, &t);
+        status = output_close(MAX(status, compared));
     }
     for (guint i = 0; i < n; i++)
         diff_trace_clear(&t.all[i]);
@@ -395,6 +358,8 @@ int diff_main(int argc, char **argv)
         { "ignore", 0, 0, G_OPTION_ARG_CALLBACK, parse_ignored,
           "leave out these differences; the rules are listed below; may be given again",
           "RULE[,RULE...]" },
+        { "html", 0, 0, G_OPTION_ARG_FILENAME, &o.html,
+          "also make a page of the differences and of both traces side by side", "FILE" },
         { "lint", 0, 0, G_OPTION_ARG_CALLBACK, parse_lint,
           "whether level outcome asks lint; auto: of up to 100,000 commands: auto, always, never",
           "WHEN" },
@@ -432,5 +397,6 @@ int diff_main(int argc, char **argv)
     g_free(o.from);
     g_free(o.to);
     g_free(o.device);
+    g_free(o.html);
     return status;
 }

@@ -186,12 +186,22 @@ int diff_trace_load(struct diff_trace *trace, struct filter *filter);
 void diff_trace_clear(struct diff_trace *trace);
 void diff_trace_init(struct diff_trace *trace, const char *path);
 
-/* ---- diff-runs.c ---- */
+/* ---- diff-devices.c ---- */
 
-/* The runs of a side: struct diff_side, of the same device. */
+struct diff_traces {
+    struct diff_trace *all; /* those of A, then those of B */
+    guint n_a, n;
+};
+
+/* The runs of each side: struct diff_side, of the same device. */
 struct diff_runs {
     GPtrArray *of[2];
 };
+
+/* struct diff_runs of each device. *missing, said on stderr: a trace lacks one. */
+GPtrArray *diff_find_devices(const struct diff_traces *traces, bool *missing);
+
+/* ---- diff-runs.c ---- */
 
 /*
  * Find what differs between the sides, in the first run of each: what does so
@@ -297,6 +307,13 @@ static inline uint64_t diff_mix(uint64_t hash, uint64_t value)
     return hash ^ hash >> 29;
 }
 
+/* ---- diff-summary.c ---- */
+
+/* Sentences, each a line: about all, which may be none; about a level. */
+char *diff_head(const struct diff *d);
+char *diff_level_summary(const struct diff *d, const struct diff_sums *sums,
+                         enum diff_level level);
+
 /* ---- diff-report.c ---- */
 
 void diff_print_text(const struct diff *d, const struct diff_sums *sums, uint64_t details);
@@ -304,6 +321,26 @@ void diff_print_numbers(const struct diff_sums *sums);
 
 /* ---- diff-json.c ---- */
 
+struct json;
+
+/* The members of the object that tells of a comparison. */
+void diff_put_json(struct json *j, const struct diff *d, const struct diff_sums *sums,
+                   uint64_t details);
 void diff_print_json(const struct diff *d, const struct diff_sums *sums, uint64_t details);
+
+/* ---- diff-html.c ---- */
+
+/* A device of both sides, compared. */
+struct diff_comparison {
+    struct diff d;
+    struct diff_sums sums;
+};
+
+/*
+ * Make a page of the first trace of each side and the comparisons of their
+ * devices. Standard output goes to it from then on. Returns the exit code.
+ */
+int diff_print_html(const char *output, const char *const paths[2], const struct filter *filter,
+                    const GPtrArray *comparisons, uint64_t details);
 
 #endif

@@ -244,6 +244,20 @@ class LbaChart extends DotChart {
     const size = this.side.info.block_size, bytes = this.side.scale.lba * size;
     for (let i = 0; i <= 4; i++) this.yLabel(g, this.y + this.h * (1 - i / 4), humanBytes(bytes * i / 4));
     this.drawDots(g);
+    this.drawDiffering(g);
+  }
+
+  // A ring around what a comparison tells of.
+  drawDiffering(g) {
+    const [low, high] = this.visible();
+    g.strokeStyle = css("--ink");
+    for (const i of this.side.differing) {
+      if (i < low || i >= high) continue;
+      const [y, height] = this.place(i);
+      g.beginPath();
+      g.arc(this.xOf(this.side.commands.time[i]), y - height / 2, 4.5, 0, 2 * Math.PI);
+      g.stroke();
+    }
   }
 }
 

@@ -41,11 +41,16 @@ function legendOf(side) {
   box.dataset.op = "bad";
   bad.prepend(box);
   legend.append(bad);
+  if (report.diff) {
+    const ring = element("i", undefined, "ring"), differs = element("span", "differs");
+    differs.prepend(ring);
+    legend.append(differs);
+  }
   return legend;
 }
 
 function paintLegends() {
-  for (const box of document.querySelectorAll(".legend i"))
+  for (const box of document.querySelectorAll(".legend i:not(.ring)"))
     box.style.background = box.dataset.op === "bad" ? css("--bad") : opColour(Number(box.dataset.op));
 }
 
@@ -73,6 +78,13 @@ class Side {
       this.end = Math.max(this.end, commands.time[i] + Math.max(commands.latency[i], 0));
     if (this.end <= this.start) this.end = this.start + 1;
     this.charts = [];
+    this.differing = new Set();  // indices of commands that a comparison tells of
+  }
+
+  // The index of a command; null when it is not drawn. Sequence numbers rise with the time.
+  find(seq) {
+    const i = lowerBound(this.commands.seq, seq);
+    return this.commands.seq[i] === seq ? i : null;
   }
 
   range() {
@@ -186,6 +198,64 @@ class Side {
   }
 }
 
+// ---- What tracedisk diff tells
+
+// The sentences of a level, with its name and whether it differs.
+function level(diff, name) {
+  const row = element("div", undefined, "level"), differs = Object.keys(diff.levels[name]).length > 0;
+  row.append(element("span", name, differs ? "badge differs" : "badge"));
+  row.append(element("p", diff.summary[name].trimEnd()));
+  return row;
+}
+
+function commandText(c) {
+  if (!c) return "";
+  return `#${c.seq} ${c.name}` + (c.blocks ? ` ${c.lba}+${c.blocks}` : "");
+}
+
+function details(card, diff) {
+  const total = Object.values(diff.levels).flatMap(Object.values).reduce((a, b) => a + b, 0);
+  if (!total) return;
+  const shown = diff.details.length < total ? `${count(diff.details.length)} of ` : "";
+  const list = table(["level", "difference", "A", "B", ""],
+                     diff.details.map((d) => [d.level, d.kind, commandText(d.a), commandText(d.b),
+                                                (d.text || "").replace("->", "→")]), []);
+  const rows = list.querySelectorAll("tbody tr");
+  diff.details.forEach((d, i) => {
+    if (!d.a && !d.b) return;
+    rows[i].classList.add("go");
+    rows[i].addEventListener("click", () => showCommands(d));
+  });
+  card.append(element("h3", `${shown}${count(total)} ${total === 1 ? "difference" : "differences"}: click on one to see when it was`), list);
+}
+
+function tellDiff(parent, diff) {
+  const card = element("section", undefined, "card wide");
+  parent.append(card);
+  card.append(element("h2", report.diff.length > 1 ? `What differs: ${diff.device}` : "What differs"));
+  if (diff.head) card.append(element("p", diff.head.trimEnd(), "dim"));
+  for (const name of Object.keys(diff.summary)) card.append(level(diff, name));
+  details(card, diff);
+}
+
+// Zoom to what is around a difference, on the side that has it.
+function showCommands(d) {
+  const side = sides[d.a ? 0 : 1], i = side.find((d.a || d.b).seq);
+  if (i === null) return;
+  const at = side.commands.time[i] - side.start, about = Math.max((side.end - side.start) / 40, 1000);
+  zoomTo({from: at - about, to: at + about});
+  document.querySelector("canvas.time").scrollIntoView({behavior: "smooth", block: "center"});
+}
+
+function markDifferences() {
+  for (const diff of report.diff || [])
+    for (const d of diff.details)
+      [d.a, d.b].forEach((c, n) => {
+        const i = c ? sides[n].find(c.seq) : null;
+        if (i !== null) sides[n].differing.add(i);
+      });
+}
+
 function drawAll() {
   paintLegends();
   for (const side of sides) for (const chart of side.charts) chart.draw();
@@ -208,8 +278,12 @@ async function main() {
   for (const [i, info] of report.sides.entries())
     sides.push(new Side(info, await readCommands(i, info.drawn), await readPages(i, info.pages)));
   shareScales();
-  document.title = "tracedisk report: " + report.sides.map((s) => s.name).join(", ");
+  const what = report.diff ? "tracedisk diff" : "tracedisk report";
+  document.querySelector("h1").textContent = what;
+  document.title = what + ": " + report.sides.map((s) => s.name).join(", ");
   parent.style.setProperty("--columns", sides.length);
+  for (const diff of report.diff || []) tellDiff(parent, diff);
+  markDifferences();
   for (const side of sides) side.build(parent);
   drawAll();
   window.addEventListener("resize", drawAll);
