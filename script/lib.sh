@@ -69,6 +69,9 @@ td_update_file() {
 }
 
 # ---- apt, with our own sources and lists ------------------------------------
+#
+# A suite is a name like trixie, or trixie@arm64 for packages of another
+# architecture than amd64.
 
 # The user's own mirror of the archive, or of the security archive.
 # td_mirror [-security]
@@ -89,7 +92,8 @@ td_mirror() {
 
 # Write the private apt configuration of a suite.
 td_apt_config() {
-    local suite=$1 dir=$TD_CACHE/apt/$1 mirror security signed
+    local suite=${1%@*} arch=amd64 dir=$TD_CACHE/apt/$1 mirror security signed
+    [ "$suite" = "$1" ] || arch=${1#*@}
     mirror=$(td_mirror)
     security=$(td_mirror -security)
     [ -n "$mirror" ] ||
@@ -115,6 +119,8 @@ td_apt_config() {
 // The user's hooks are not for us.
 #clear APT::Update;
 #clear DPkg;
+APT::Architecture "$arch";
+APT::Architectures { "$arch"; };
 Dir::Etc::sourcelist "$dir/sources.list";
 Dir::Etc::sourceparts "/dev/null";
 Dir::Etc::preferences "/dev/null";
@@ -259,11 +265,12 @@ td_depends() {
 # A suite's kernel: a folder that holds boot/vmlinuz-V and lib/modules/V.
 # td_kernel SUITE
 td_kernel() {
-    local suite=$1 image package deb dir debs=()
-    image=$(td_depends "$suite" linux-image-amd64 'linux-image-.*' | head -n 1)
-    [ -n "$image" ] || td_die "$suite has no package linux-image-amd64"
+    local suite=$1 image package deb dir version meta=linux-image-amd64 debs=()
+    [ "$suite" = "${suite%@*}" ] || meta=linux-image-${suite#*@}
+    image=$(td_depends "$suite" "$meta" 'linux-image-.*' | head -n 1)
+    [ -n "$image" ] || td_die "$suite has no package $meta"
     # From 7.x on, the image package has its files in packages of their own.
-    for package in "$image" $(td_depends "$suite" "$image" 'linux-(modules|binary)-.*'); do
+    for package in "$image" $(td_depends "$suite" "$image" 'linux-(base|modules|binary)-.*'); do
         deb=$(td_deb "$suite" "$package")
         debs+=("$deb")
     done
@@ -273,6 +280,14 @@ td_kernel() {
     if [ ! -d "$dir/lib/modules" ] && [ -d "$dir/usr/lib/modules" ]; then
         ln -sfn usr/lib "$dir/lib"
     fi
+    # From 7.x on, the kernel lies with its modules.
+    for version in "$dir"/lib/modules/*; do
+        if [ -e "$version/vmlinuz" ]; then
+            mkdir -p "$dir/boot"
+            ln -sfn "../lib/modules/$(basename "$version")/vmlinuz" \
+                "$dir/boot/vmlinuz-$(basename "$version")"
+        fi
+    done
     [ -n "$(find "$dir/boot" -name 'vmlinuz-*' 2>/dev/null)" ] ||
         td_die "$image of $suite holds no boot/vmlinuz-*: its layout is new to this script"
     echo "$dir"

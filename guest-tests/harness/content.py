@@ -29,10 +29,14 @@ def replay(requests, disk, memory=None):
 
     Without `memory`, a write writes words tagged with its number, as dmaview
     does. With it, a write writes what lies at its address, and a read brings it
-    there, as the boot sector does.
+    there, as the boot sector does. What was discarded is zeros, as the drive is
+    one that punches holes.
     """
     for request in requests:
         if request.op == "flush" or request.error:
+            continue
+        if request.op == "discard":
+            disk[request.offset:request.offset + request.length] = bytes(request.length)
             continue
         there = slice(request.offset, request.offset + request.length)
         here = slice(request.address, request.address + request.length)

@@ -47,9 +47,13 @@ HBAS |= {
 }
 
 
+def protocol(hba):
+    return "ata" if hba == "ahci" else "scsi"
+
+
 def arguments(hba, image, options=None):
     """QEMU's arguments for a disk: with `options` ours, without QEMU's own."""
-    drive = ["-drive", f"if=none,id=d0,file={image},format=raw"]
+    drive = ["-drive", f"if=none,id=d0,file={image},format=raw,discard=unmap"]
     if options is None:
         return drive + HBAS[hba].stock
     return drive + [argument.format(options=options) for argument in HBAS[hba].ours]

@@ -10,8 +10,9 @@ import re
 
 from . import content, fetch
 from .guest import Guest as AnyGuest
-from .guest import image, text
+from .guest import image, text, version_of, wanted
 
+LOADER_SUITE = "bookworm"
 FAT_SIZE = 16 << 20
 FILE = content.words(content.FILE_TAG, 0, 1 << 20)
 ENVIRONMENT_HEADER = b"# GRUB Environment Block\n"
@@ -40,21 +41,32 @@ def environment(platform=None):
 
 
 class Guest(AnyGuest):
-    """`firmware = efi`: GRUB-EFI started by OVMF; `none`: GRUB's own ahci driver."""
+    """`firmware = efi`: GRUB-EFI started by OVMF; `none`: GRUB's own ahci driver.
+
+    The suite is that of the driver: of OVMF, in `package`, or of GRUB. GRUB-EFI
+    is always the one that belongs to the host's grub-mkimage.
+    """
 
     reads = [BLOCKS]  # what must be in the trace
 
-    def __init__(self, build, suite, firmware):
+    def __init__(self, build, suite, firmware, version="", package=None):
         super().__init__(build)
-        self.suite, self.firmware = suite, firmware
+        self.package = package or ("ovmf" if firmware == "efi" else "grub-pc-bin")
+        self.suite, self.firmware, self.version = suite, firmware, version
+        self.driver = "ovmf" if firmware == "efi" else "grub"
         self.platform = "efi" if firmware == "efi" else "pc"
 
+    def found_version(self):
+        return wanted(self.version, self.suite,
+                      version_of(fetch.package(self.suite, self.package)))
+
     def prepare(self, directory, hba):
+        self.found_version()
         files = {"file": FILE, "grubenv": environment()}
         if self.firmware == "efi":
             loader = self.core(directory, "grub-efi-amd64-bin", "x86_64-efi", "set disk=hd0", [])
             files["EFI/BOOT/BOOTX64.EFI"] = loader.read_bytes()
-            boots = ["-bios", fetch.package(self.suite, "ovmf") / "usr/share/ovmf/OVMF.fd"]
+            boots = ["-bios", fetch.package(self.suite, self.package) / "usr/share/ovmf/OVMF.fd"]
         else:
             core = self.core(directory, "grub-pc-bin", "i386-pc",
                              "nativedisk\nset disk=ahci0", ["nativedisk", "ahci"])
@@ -66,7 +78,8 @@ class Guest(AnyGuest):
         return [*boots, "-serial", "file:console", "-serial", "file:job"]
 
     def grub_folder(self, package, form):
-        return fetch.package(self.suite, package) / "usr/lib/grub" / form
+        suite = self.suite if self.firmware == "none" else LOADER_SUITE
+        return fetch.package(suite, package) / "usr/lib/grub" / form
 
     def core(self, directory, package, form, first, modules):
         """Make GRUB's image for a platform; it runs `first`, and then the job."""

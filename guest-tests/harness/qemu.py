@@ -6,26 +6,34 @@ import signal
 import subprocess
 from pathlib import Path
 
-# The same for all guests: a machine without a disk of its own, and always TCG,
-# so that every host gives the same result.
-MACHINE = ["-accel", "tcg", "-machine", "q35,sata=off", "-m", "256", "-nodefaults",
-           "-display", "none", "-no-reboot"]
+# The same for all guests: always TCG, so that every host gives the same result.
+COMMON = ["-accel", "tcg", "-m", "256", "-nodefaults", "-display", "none", "-no-reboot"]
+# Machines without a disk of their own: (QEMU's target, arguments).
+MACHINES = {
+    "amd64": ("x86_64", ["-machine", "q35,sata=off"]),
+    "arm64": ("aarch64", ["-machine", "virt", "-cpu", "cortex-a57"]),
+}
 
 
-def run(arguments, directory, launcher=(), timeout=120, good=(0,)):
+def run(arguments, directory, launcher=(), timeout=120, good=(0,), arch="amd64",
+        stdin=None):
     """Run QEMU to its end in `directory`; returns a list of problems.
 
     `launcher` stands before QEMU's name: "tracedisk run --", or nothing. The
     command line is kept in the file `command`, what QEMU says in `qemu.log`.
+    `stdin` is a file in `directory`.
     """
-    qemu = os.environ.get("QEMU", "qemu-system-x86_64")
-    command = [str(word) for word in [*launcher, qemu, *MACHINE, *arguments]]
+    target, machine = MACHINES[arch]
+    qemu = f"qemu-system-{target}"
+    if arch == "amd64":
+        qemu = os.environ.get("QEMU", qemu)
+    command = [str(word) for word in [*launcher, qemu, *COMMON, *machine, *arguments]]
     directory = Path(directory)
     (directory / "command").write_text(shlex.join(command) + "\n")
     log_path = directory / "qemu.log"
-    with open(log_path, "wb") as log:
+    with open(log_path, "wb") as log, open(directory / stdin if stdin else os.devnull) as script:
         try:
-            status = wait(command, directory, log, timeout)
+            status = wait(command, directory, script, log, timeout)
         except FileNotFoundError as error:
             return [str(error)]
     if status in good:
@@ -34,9 +42,9 @@ def run(arguments, directory, launcher=(), timeout=120, good=(0,)):
     return [f"QEMU {happened}", *tail(log_path), f"its command line is in {directory}/command"]
 
 
-def wait(command, directory, log, timeout):
+def wait(command, directory, script, log, timeout):
     """Run a command; returns its exit status, or None if it took too long."""
-    with subprocess.Popen(command, cwd=directory, stdin=subprocess.DEVNULL,
+    with subprocess.Popen(command, cwd=directory, stdin=script,
                           stdout=log, stderr=log, start_new_session=True) as process:
         try:
             return process.wait(timeout)

@@ -16,6 +16,9 @@ class Command:
     status: str
     hash: Optional[str]
     observed: bool = False  # elements seen on the bus: a set, not a sequence
+    fua: bool = False
+    submitted: int = 0  # ns
+    completed: Optional[int] = None
 
     def __str__(self):
         return f"command #{self.seq} ({self.name} {self.offset:#x}+{self.length:#x})"
@@ -40,11 +43,21 @@ def parse(lines):
                 said.get("lba", 0) * block.get(said["device"], 512), said.get("bytes", 0),
                 [(e["addr"], e["len"]) for e in elements],
                 said["status"], said.get("hash"),
-                any(e.get("observed") for e in elements)))
+                any(e.get("observed") for e in elements),
+                forces_unit_access(said), said.get("submit_ns", 0), said.get("complete_ns")))
     if header is None:
         problems.append("the trace has no header")
     commands.sort(key=lambda command: command.seq)
     return commands, problems
+
+
+def forces_unit_access(said):
+    raw = bytes.fromhex(said.get("raw", "00"))
+    if said.get("protocol") == "scsi":
+        # WRITE (10), (12) and (16): SBC-3 5.32
+        return raw[0] in (0x2a, 0xaa, 0x8a) and bool(raw[1] & 8)
+    # WRITE FPDMA QUEUED, by its device register; WRITE DMA FUA EXT: ACS-3 7.60, 7.57
+    return len(raw) > 7 and (raw[2] == 0x61 and bool(raw[7] & 0x80) or raw[2] == 0x3d)
 
 
 def load(tool, path):

@@ -7,18 +7,26 @@ from dataclasses import dataclass, field
 @dataclass
 class Request:
     number: int
-    op: str  # read, write, flush
+    op: str  # read, write, flush, discard
     offset: int  # bytes
     length: int
     elements: list  # (address, length) of the buffers in physical memory
     crc32: int  # of the buffers afterwards
     error: int = 0  # errno, or what the BIOS said
     bounced: bool = False  # went through a buffer that the guest cannot tell of
+    sync: bool = False  # a write that was on the medium when it returned
+    must_fail: bool = False  # on the disk, not before
+    group: int = 0  # of requests that were issued together; 0: alone
     payload: bytes = field(default=None, repr=False)  # see content.replay
 
     @property
     def address(self):
         return self.elements[0][0] if self.elements else 0
+
+    @property
+    def moved(self):
+        """Did it move data?"""
+        return self.op in ("read", "write") and not self.error
 
     def __str__(self):
         return f"request {self.number} ({self.op} {self.offset:#x}+{self.length:#x})"
@@ -54,7 +62,8 @@ def from_dmaview(text):
             view.requests.append(Request(
                 said["request"], said["op"], said["offset"], said["length"],
                 [(e["addr"], e["len"]) for e in said["elements"]],
-                int(said["crc32"], 16), said["errno"]))
+                int(said["crc32"], 16), said["errno"], sync=said["sync"],
+                must_fail=said["must_fail"], group=said["group"]))
             if not said["errno"] and said["op"] != "flush" and said["done"] != said["length"]:
                 view.problems.append(f"{view.requests[-1]} moved {said['done']} bytes only")
         else:

@@ -8,9 +8,17 @@
  *
  * A job has one request a line; '#' begins a comment:
  *
- *     read  OFFSET BUFFERS
- *     write OFFSET BUFFERS
+ *     read    OFFSET BUFFERS
+ *     write   OFFSET BUFFERS
+ *     dsync   OFFSET BUFFERS      a write that is on the medium when it returns
+ *     discard OFFSET SIZE
  *     flush
+ *
+ * "read!" and the like must fail with an I/O error, and be small enough for one
+ * command. No flush may come right behind a dsync: whose would it be? The
+ * requests between a line "{" and a line "}" are issued all at once, each by a
+ * thread of its own. Their blocks must not adjoin: the kernel may merge those.
+ * A line "disk ..." is for the host: options of the device that the job needs.
  *
  * BUFFERS is a list, separated by commas, of SIZE[@ALIGN][*COUNT]: COUNT
  * buffers of SIZE bytes, each beginning ALIGN bytes into a page. Numbers may
@@ -26,7 +34,9 @@
 #include <err.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <glob.h>
 #include <linux/fs.h>
+#include <pthread.h>
 #include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -45,12 +55,14 @@
 #define ARENA (2UL << 20)
 #define ARENA_PAGES (ARENA / PAGE)
 #define MAX_BUFFERS 1024
+#define MAX_TOGETHER 32
 
 /* Memory that buffers are taken from, with the physical page of each page. */
 struct arena {
     uint8_t *base;
     uint64_t frame[ARENA_PAGES];
     size_t next;
+    size_t taken; /* pages, since the last arena_restart() */
 };
 
 struct request {
@@ -60,10 +72,17 @@ struct request {
     uint64_t length;
     struct iovec buffer[MAX_BUFFERS];
     int buffers;
+    bool sync;
+    bool must_fail;
+    unsigned group; /* of requests that are issued together; 0: alone */
+    ssize_t done;   /* bytes moved, or a negative errno value */
+    pthread_t thread;
 };
 
 static struct arena contiguous, scattered;
 static int pagemap;
+static int disk;
+static pthread_barrier_t all_ready;
 
 /* ---- Memory whose physical pages are known ------------------------------ */
 
@@ -121,11 +140,22 @@ static void *arena_take(struct arena *arena, size_t size, size_t align)
         errx(2, "a buffer of %zu bytes is too large for an arena of %lu", size, ARENA);
     }
     if (arena->next + pages > ARENA_PAGES) {
+        arena->taken += ARENA_PAGES - arena->next;
         arena->next = 0;
+    }
+    arena->taken += pages;
+    if (arena->taken > ARENA_PAGES) {
+        errx(2, "requests that are issued together need more buffers than %lu bytes", ARENA);
     }
     void *buffer = arena->base + arena->next * PAGE + align;
     arena->next += pages;
     return buffer;
+}
+
+/* Buffers handed out before may be handed out again. */
+static void arena_restart(struct arena *arena)
+{
+    arena->taken = 0;
 }
 
 static size_t arena_moved_pages(const struct arena *arena)
@@ -191,25 +221,42 @@ static void parse_buffers(struct request *r, char **text, bool alone)
 
 static void parse_request(struct request *r, char *line)
 {
+    static const char *const ops[] = { "read", "write", "dsync", "discard", "flush" };
     char *text = line, *op = strsep(&text, " \t");
+    size_t length = strlen(op);
 
-    if (!strcmp(op, "flush")) {
-        r->op = "flush";
+    if (length > 0 && op[length - 1] == '!') {
+        r->must_fail = true;
+        op[length - 1] = '\0';
+    }
+    for (size_t i = 0; i < sizeof(ops) / sizeof(ops[0]); i++) {
+        if (!strcmp(op, ops[i])) {
+            r->op = ops[i];
+        }
+    }
+    if (!r->op) {
+        errx(2, "'%s' is no request: expected read, write, dsync, discard or flush", op);
+    }
+    if (*r->op == 'f') {
         return;
     }
-    if (strcmp(op, "read") && strcmp(op, "write")) {
-        errx(2, "'%s' is no request: expected read, write or flush", op);
+    if (!strcmp(r->op, "dsync")) {
+        r->op = "write";
+        r->sync = true;
     }
-    r->op = *op == 'r' ? "read" : "write";
     if (!text) {
-        errx(2, "request %u: expected OFFSET BUFFERS after %s", r->number, r->op);
+        errx(2, "request %u: expected OFFSET and a size after %s", r->number, op);
     }
     text += strspn(text, " \t");
     r->offset = parse_number(&text);
     text += strspn(text, " \t");
     bool alone = !strchr(text, ',');
     for (;;) {
-        parse_buffers(r, &text, alone);
+        if (*r->op == 'd') {
+            r->length = parse_number(&text);
+        } else {
+            parse_buffers(r, &text, alone);
+        }
         if (*text != ',') {
             break;
         }
@@ -243,24 +290,60 @@ static void poison(const struct request *r)
     }
 }
 
-/* Returns the number of bytes moved, or a negative errno value. */
-static ssize_t perform(int fd, const struct request *r)
+static void perform(struct request *r)
 {
-    ssize_t done;
+    uint64_t range[] = { r->offset, r->length };
 
     switch (*r->op) {
     case 'r':
-        poison(r);
-        done = preadv(fd, r->buffer, r->buffers, r->offset);
+        r->done = preadv(disk, r->buffer, r->buffers, r->offset);
         break;
     case 'w':
-        fill(r);
-        done = pwritev(fd, r->buffer, r->buffers, r->offset);
+        r->done = pwritev2(disk, r->buffer, r->buffers, r->offset, r->sync ? RWF_DSYNC : 0);
+        break;
+    case 'd':
+        r->done = ioctl(disk, BLKDISCARD, range) < 0 ? -1 : (ssize_t)r->length;
         break;
     default:
-        done = fdatasync(fd);
+        r->done = fdatasync(disk);
     }
-    return done < 0 ? -errno : done;
+    if (r->done < 0) {
+        r->done = -errno;
+    }
+}
+
+static void *perform_together(void *request)
+{
+    pthread_barrier_wait(&all_ready);
+    perform(request);
+    return NULL;
+}
+
+/* Issue the requests at once, and wait for all of them. */
+static void perform_all(struct request *requests, unsigned count)
+{
+    for (unsigned i = 0; i < count; i++) {
+        if (*requests[i].op == 'w') {
+            fill(&requests[i]);
+        } else {
+            poison(&requests[i]);
+        }
+    }
+    if (count == 1) {
+        perform(requests);
+        return;
+    }
+    pthread_barrier_init(&all_ready, NULL, count);
+    for (unsigned i = 0; i < count; i++) {
+        errno = pthread_create(&requests[i].thread, NULL, perform_together, &requests[i]);
+        if (errno) {
+            err(2, "cannot create a thread");
+        }
+    }
+    for (unsigned i = 0; i < count; i++) {
+        pthread_join(requests[i].thread, NULL);
+    }
+    pthread_barrier_destroy(&all_ready);
 }
 
 /* ---- Telling it ------------------------------------------------------------- */
@@ -298,7 +381,7 @@ static void print_elements(const struct request *r)
     printf("]");
 }
 
-static void print_request(const struct request *r, ssize_t done)
+static void print_request(const struct request *r)
 {
     uint32_t crc = crc32(0, NULL, 0);
 
@@ -308,83 +391,145 @@ static void print_request(const struct request *r, ssize_t done)
     printf("{\"request\":%u,\"op\":\"%s\",\"offset\":%ju,\"length\":%ju,", r->number, r->op,
            r->offset, r->length);
     print_elements(r);
-    printf(",\"crc32\":\"%08x\",\"done\":%zd,\"errno\":%d}\n", crc, done > 0 ? done : 0,
-           done < 0 ? (int)-done : 0);
+    printf(",\"crc32\":\"%08x\",\"sync\":%s,\"must_fail\":%s,\"group\":%u,", crc,
+           r->sync ? "true" : "false", r->must_fail ? "true" : "false", r->group);
+    printf("\"done\":%zd,\"errno\":%d}\n", r->done > 0 ? r->done : 0,
+           r->done < 0 ? (int)-r->done : 0);
 }
 
-/* What the block layer made of the disk, as far as it shapes requests. */
-static void print_queue(dev_t device)
+/* The first line of a file of sysfs as a member of a JSON object, if there is one. */
+static void print_setting(const char *device, const char *pattern, const char *comma)
 {
-    static const char *const names[] = {
-        "logical_block_size", "physical_block_size", "max_hw_sectors_kb", "max_sectors_kb",
-        "max_segments", "max_segment_size", "dma_alignment", "nr_requests", "write_cache", "fua",
-    };
-    const char *comma = "";
+    char path[256], value[128];
+    glob_t found;
+    FILE *file = NULL;
 
-    printf("\"queue\":{");
-    for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
-        char path[128], value[64];
-
-        snprintf(path, sizeof(path), "/sys/dev/block/%u:%u/queue/%s", major(device),
-                 minor(device), names[i]);
-        FILE *file = fopen(path, "r");
-        if (!file) {
-            continue;
-        }
-        if (fgets(value, sizeof(value), file)) {
-            value[strcspn(value, "\n")] = '\0';
-            const char *quote = isdigit((unsigned char)value[0]) ? "" : "\"";
-            printf("%s\"%s\":%s%s%s", comma, names[i], quote, value, quote);
-            comma = ",";
-        }
+    snprintf(path, sizeof(path), "%s/%s", device, pattern);
+    if (glob(path, 0, NULL, &found) == 0) {
+        file = fopen(found.gl_pathv[0], "r");
+        globfree(&found);
+    }
+    const char *name = strrchr(pattern, '/') + 1;
+    if (file && fgets(value, sizeof(value), file)) {
+        value[strcspn(value, "\n")] = '\0';
+        bool number = value[0] && value[strspn(value, "0123456789")] == '\0';
+        const char *quote = number ? "" : "\"";
+        printf("%s\"%s\":%s%s%s", comma, name, quote, value, quote);
+    } else {
+        printf("%s\"%s\":null", comma, name);
+    }
+    if (file) {
         fclose(file);
+    }
+}
+
+/* What the block layer made of the disk, and the SCSI layer, that shapes requests. */
+static void print_settings(dev_t device)
+{
+    static const char *const queue[] = {
+        "queue/logical_block_size", "queue/physical_block_size", "queue/max_hw_sectors_kb",
+        "queue/max_sectors_kb", "queue/max_segments", "queue/max_segment_size",
+        "queue/dma_alignment", "queue/nr_requests", "queue/write_cache", "queue/fua",
+        "queue/scheduler", "queue/discard_granularity", "queue/discard_max_bytes",
+        "queue/optimal_io_size",
+    };
+    static const char *const scsi[] = {
+        "device/queue_depth", "device/scsi_disk/*/cache_type", "device/scsi_disk/*/FUA",
+        "device/scsi_disk/*/provisioning_mode",
+    };
+    char folder[64];
+
+    snprintf(folder, sizeof(folder), "/sys/dev/block/%u:%u", major(device), minor(device));
+    printf("\"queue\":{");
+    for (size_t i = 0; i < sizeof(queue) / sizeof(queue[0]); i++) {
+        print_setting(folder, queue[i], i ? "," : "");
+    }
+    printf("},\"scsi\":{");
+    for (size_t i = 0; i < sizeof(scsi) / sizeof(scsi[0]); i++) {
+        print_setting(folder, scsi[i], i ? "," : "");
     }
     printf("}");
 }
 
-static int open_disk(const char *path)
+static void open_disk(const char *path)
 {
     struct stat status;
     struct utsname kernel;
     uint64_t size;
-    int fd = open(path, O_RDWR | O_DIRECT);
 
-    if (fd < 0) {
+    disk = open(path, O_RDWR | O_DIRECT);
+    if (disk < 0) {
         err(2, "cannot open %s", path);
     }
     /* A plain file of that name would pass every test, and test nothing. */
-    if (fstat(fd, &status) < 0 || !S_ISBLK(status.st_mode)) {
+    if (fstat(disk, &status) < 0 || !S_ISBLK(status.st_mode)) {
         errx(2, "%s is not a block device", path);
     }
-    if (ioctl(fd, BLKGETSIZE64, &size) < 0) {
+    if (ioctl(disk, BLKGETSIZE64, &size) < 0) {
         err(2, "cannot get the size of %s", path);
     }
     uname(&kernel);
     printf("{\"begin\":\"dmaview\",\"kernel\":\"%s\",\"device\":\"%s\",\"size\":%ju,",
            kernel.release, path, size);
-    print_queue(status.st_rdev);
+    print_settings(status.st_rdev);
     printf("}\n");
-    return fd;
 }
 
-static unsigned run_job(int fd, FILE *job)
+static void issue(struct request *requests, unsigned count)
 {
+    perform_all(requests, count);
+    for (unsigned i = 0; i < count; i++) {
+        print_request(&requests[i]);
+    }
+    arena_restart(&contiguous);
+    arena_restart(&scattered);
+}
+
+/* Cuts comment and blanks off a line; false if nothing is left. */
+static bool strip(char *line)
+{
+    line[strcspn(line, "#\n")] = '\0';
+    for (size_t end = strlen(line); end > 0 && isspace((unsigned char)line[end - 1]);) {
+        line[--end] = '\0';
+    }
+    return line[0];
+}
+
+static unsigned run_job(FILE *job)
+{
+    static struct request requests[MAX_TOGETHER];
     char line[1024];
-    unsigned number = 0;
+    unsigned number = 0, count = 0, groups = 0;
+    bool together = false;
 
     while (fgets(line, sizeof(line), job)) {
-        static struct request request;
-
-        line[strcspn(line, "#\n")] = '\0';
-        for (size_t end = strlen(line); end > 0 && isspace((unsigned char)line[end - 1]);) {
-            line[--end] = '\0';
-        }
-        if (!line[0]) {
+        if (!strip(line) || !strncmp(line, "disk ", 5)) {
             continue;
         }
-        request = (struct request) { .number = ++number };
-        parse_request(&request, line);
-        print_request(&request, perform(fd, &request));
+        if (!strcmp(line, "{") && !together) {
+            together = true;
+            groups++;
+            continue;
+        }
+        if (!strcmp(line, "}") && together) {
+            together = false;
+        } else {
+            if (count == MAX_TOGETHER) {
+                errx(2, "more than %d requests at once", MAX_TOGETHER);
+            }
+            requests[count] = (struct request) {
+                .number = ++number,
+                .group = together ? groups : 0,
+            };
+            parse_request(&requests[count++], line);
+        }
+        if (!together) {
+            issue(requests, count);
+            count = 0;
+        }
+    }
+    if (together) {
+        errx(2, "a '{' without its '}'");
     }
     return number;
 }
@@ -409,7 +554,8 @@ int main(int argc, char **argv)
     arena_create(&contiguous, MADV_HUGEPAGE, 1);
     arena_create(&scattered, MADV_NOHUGEPAGE, 37);
 
-    unsigned requests = run_job(open_disk(argv[1]), job);
+    open_disk(argv[1]);
+    unsigned requests = run_job(job);
 
     printf("{\"end\":\"dmaview\",\"requests\":%u,\"moved_pages\":%zu}\n", requests,
            arena_moved_pages(&contiguous) + arena_moved_pages(&scattered));
