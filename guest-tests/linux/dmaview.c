@@ -140,7 +140,7 @@ static void *arena_take(struct arena *arena, size_t size, size_t align)
         errx(2, "a buffer of %zu bytes is too large for an arena of %lu", size, ARENA);
     }
     if (arena->next + pages > ARENA_PAGES) {
-        arena->taken += ARENA_PAGES - arena->next;
+        arena->taken += arena->taken ? ARENA_PAGES - arena->next : 0;
         arena->next = 0;
     }
     arena->taken += pages;
