@@ -34,12 +34,21 @@ bool scsi_prepare_request_sense(ScsiRequest *c)
     return true;
 }
 
-/* ---- START STOP UNIT, SBC-3 5.21 --------------------------------------- */
+/* ---- START STOP UNIT, SBC-3 5.25 --------------------------------------- */
+
+/* START_VALID, ACTIVE, IDLE, STANDBY, sleep, LU_CONTROL, FORCE_… */
+#define POWER_CONDITIONS \
+    (1 << 0 | 1 << 1 | 1 << 2 | 1 << 3 | 1 << 5 | 1 << 7 | 1 << 10 | 1 << 11)
 
 bool scsi_prepare_start_stop(ScsiRequest *c)
 {
-    if (scsi_cdb(c)[4] & 0x02) {
+    uint8_t byte = scsi_cdb(c)[4];
+
+    if (byte & 0x02) {
         return scsi_fail_field(c, 4, 1);        /* LOEJ: nothing to eject */
+    }
+    if (!(POWER_CONDITIONS >> (byte >> 4) & 1)) {
+        return scsi_fail_field(c, 4, 7);
     }
     return true;
 }
@@ -312,6 +321,9 @@ void coroutine_fn scsi_run_write_buffer(ScsiRequest *c)
 
 bool scsi_prepare_send_diagnostic(ScsiRequest *c)
 {
+    if (scsi_cdb(c)[1] & 0xe0) {
+        return scsi_fail_field(c, 1, 7);        /* SELF-TEST CODE */
+    }
     if (c->req.cmd.mode != SCSI_XFER_NONE) {
         return scsi_fail_field(c, 3, -1);
     }

@@ -45,7 +45,9 @@ static void complete(ScsiRequest *c)
     bool good = c->status == GOOD || c->status == CONDITION_GOOD;
 
     if (req->sg) {
-        req->residual = req->cmd.xfer - MIN(req->cmd.xfer, result->bytes);
+        /* The driver's is of its buffer, the trace's of what the CDB wants. */
+        req->residual = c->transfer.list_bytes -
+                        MIN(c->transfer.list_bytes, result->bytes);
     }
     compare_list(c);
     tell_observed(c);
@@ -259,8 +261,8 @@ static bool check_state(ScsiRequest *c)
 
 /*
  * strict=on: what the CDB usage data does not name is reserved and must be 0.
- * So must NACA, as INQUIRY data has NORMACA 0 (SAM-5 5.2), and the obsolete
- * LINK and FLAG; the upper two bits of CONTROL are the vendor's.
+ * So must the obsolete LINK and FLAG; the upper two bits of CONTROL are the
+ * vendor's.
  */
 static bool check_reserved_bits(ScsiRequest *c)
 {
@@ -268,7 +270,7 @@ static bool check_reserved_bits(ScsiRequest *c)
     unsigned last = c->req.cmd.len - 1;
 
     for (unsigned i = 1; i <= last; i++) {
-        uint8_t known = i == last ? 0xc0 : c->info->usage[i];
+        uint8_t known = c->info->usage[i] | (i == last ? 0xc0 : 0);
 
         if (i == 1 && c->info->action != SCSI_NO_ACTION) {
             known |= 0x1f;
@@ -280,9 +282,17 @@ static bool check_reserved_bits(ScsiRequest *c)
     return true;
 }
 
+/* INQUIRY data has NORMACA 0: there is no ACA to ask for (SAM-5 5.2). */
+static bool check_naca(ScsiRequest *c)
+{
+    unsigned control = c->req.cmd.len - 1;
+
+    return scsi_cdb(c)[control] & 0x04 ? scsi_fail_field(c, control, 2) : true;
+}
+
 static bool prepare(ScsiRequest *c)
 {
-    return check_state(c) &&
+    return check_state(c) && check_naca(c) &&
            (!scsi_disk(c)->strict || check_reserved_bits(c)) &&
            (!c->info->prepare || c->info->prepare(c));
 }
