@@ -11,17 +11,6 @@
 
 /* ---- Life -------------------------------------------------------------- */
 
-static char *temporary_file(const char *pattern, off_t size)
-{
-    char *path = NULL;
-    int fd = g_file_open_tmp(pattern, &path, NULL);
-
-    g_assert_cmpint(fd, >=, 0);
-    g_assert_cmpint(ftruncate(fd, size), ==, 0);
-    close(fd);
-    return path;
-}
-
 static QOSState *boot(TdAhci *hba, const char *drive, const char *options)
 {
     g_autofree char *device = td_system() == TD_PEER ?
@@ -46,7 +35,7 @@ static TdAhci *start(char *medium, const char *drive, const char *options)
     AHCIQState *ahci = g_new0(AHCIQState, 1);
 
     hba->medium = medium;
-    hba->image = temporary_file("tracedisk-XXXXXX.img", TD_DISK_BYTES);
+    hba->image = td_temporary_file("tracedisk-XXXXXX.img", TD_DISK_BYTES);
     hba->trace = g_strdup_printf("%s.tdt", hba->image);
     hba->ahci = ahci;
     ahci->parent = boot(hba, drive, options);
@@ -74,7 +63,7 @@ TdAhci *td_ahci_start(const char *options)
 
 TdAhci *td_ahci_start_failing(const char *iotype, uint64_t lba)
 {
-    char *medium = temporary_file("tracedisk-XXXXXX.blkdebug", 0);
+    char *medium = td_temporary_file("tracedisk-XXXXXX.blkdebug", 0);
     g_autofree char *rule = lba == TD_ANY_LBA ?
         g_strdup("") : g_strdup_printf("sector = \"%" PRIu64 "\"\n", lba);
     g_autofree char *rules =
@@ -334,13 +323,6 @@ void td_disk_write(TdAhci *hba, uint64_t lba, const void *data, size_t bytes)
     qtest_memwrite(hba->qts, addr, data, bytes);
     transfer(hba, CMD_WRITE_DMA_EXT, lba, addr, bytes);
     ahci_free(hba->ahci, addr);
-}
-
-void td_pattern(uint8_t *data, size_t bytes, unsigned seed)
-{
-    for (size_t i = 0; i < bytes; i++) {
-        data[i] = (i / 512) * 31 + i * 7 + seed * 101 + 1;
-    }
 }
 
 void td_ahci_check_alive(TdAhci *hba)

@@ -43,6 +43,7 @@
 #include "tests/qtest/libqos/libqos-pc.h"
 #include "tests/qtest/libqos/ahci.h"
 #include "case.h"
+#include "files.h"
 #include "fis.h"
 #include "trace.h"
 
@@ -146,8 +147,5 @@ void td_expect_memory(TdAhci *hba, uint64_t addr, const void *expected,
 /* Read or write blocks by a correct command. */
 void td_disk_read(TdAhci *hba, uint64_t lba, void *data, size_t bytes);
 void td_disk_write(TdAhci *hba, uint64_t lba, const void *data, size_t bytes);
-
-/* Fill @data with bytes that differ in every block and with the @seed. */
-void td_pattern(uint8_t *data, size_t bytes, unsigned seed);
 
 #endif
