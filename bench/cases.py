@@ -152,6 +152,11 @@ CASES += [
          pair(stock, ours, READ_4K + " ncq=0")),
     Case("read-4k-1", "4 KiB reads, one at a time, ÷ stock untraced", None,
          pair(stock, ours, READ_4K.replace("depth=32", "depth=1"))),
+    Case("ahci-linux", "4 KiB reads by Linux's AIO, depth 32, null-co: a driver that waits for "
+         "interrupts, ÷ stock untraced", None,
+         pair(lambda b: vm.stock_linux("ahci", b.path("job"), "stock"),
+              lambda b: vm.ours_linux("ahci", b.path("job"), b.path("bench.tdt")),
+              "size=4096 depth=32")),
     Case("bare", "4 KiB reads, ours with trace=none,hash=none, ÷ stock: the HBA alone", None,
          pair(stock, ours_plain, READ_4K)),
     Case("cost-trace", "4 KiB reads, hash=none ÷ trace=none,hash=none: what recording costs",
@@ -182,6 +187,11 @@ CASES += [
          "÷ stock", Bar(0.85),
          pair(with_raw_file(stock_scsi), with_raw_file(ours_scsi),
               f"op=read size=1M depth=32 span={RAW_FILE_SIZE >> 20}M")),
+    Case("megasas-linux", "4 KiB reads on megasas by Linux's AIO, depth 32, null-co: traced and "
+         "hashed ÷ stock scsi-hd untraced", Bar(0.95),
+         pair(lambda b: vm.stock_linux("megasas", b.path("job")),
+              lambda b: vm.ours_linux("megasas", b.path("job"), b.path("bench.tdt")),
+              "size=4096 depth=32")),
 ]
 
 

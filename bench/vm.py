@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""One run of the bare-metal load in a QEMU, measured from outside."""
+"""One run of a load in a QEMU, measured from outside."""
 import os
 import shlex
 import subprocess
+import sys
 import threading
 import time
 from dataclasses import dataclass, field
@@ -13,10 +14,13 @@ ROOT = Path(__file__).resolve().parent.parent
 BUILD = Path(os.environ.get("TD_BUILD", ROOT / "build"))
 KERNEL = BUILD / "guest-tests/ahci-load/ahci-load.elf"
 
+sys.path.insert(0, str(ROOT / "guest-tests"))
+from harness import disks, linux  # noqa: E402
+
 # read-zeroes: a read writes to guest memory, as a real one does.
 NULL_CO = "driver=null-co,size=4G,read-zeroes=on"
 
-WELL_DONE = 1  # the load's exit status through isa-debug-exit
+WELL_DONE = 1  # the bare-metal load's exit status through isa-debug-exit
 
 
 class Trouble(Exception):
@@ -32,14 +36,35 @@ class Side:
     launcher: list = field(default_factory=list)
     drive: str = NULL_CO
     extra: list = field(default_factory=list)
+    well_done: int = WELL_DONE  # QEMU's exit status
+
+    def boots(self, words):
+        """QEMU's arguments for a guest that runs the load."""
+        return ["-debugcon", "stdio", "-device", "isa-debug-exit",
+                "-kernel", str(KERNEL), "-append", words]
 
     def command(self, words):
         return [*self.launcher, QEMU, "-name", "bench,debug-threads=on",
                 "-accel", "tcg", "-machine", "q35,sata=off", "-m", "256",
                 "-nodefaults", "-display", "none", "-no-reboot",
-                "-debugcon", "stdio", "-device", "isa-debug-exit",
                 "-drive", f"if=none,id=d0,{self.drive}", *self.devices,
-                *self.extra, "-kernel", str(KERNEL), "-append", words]
+                *self.extra, *self.boots(words)]
+
+
+@dataclass
+class LinuxSide(Side):
+    """A disk under Linux, for HBAs that the bare-metal load has no driver for."""
+
+    hba: str = ""
+    job: Path = None    # where the load's words are written
+    well_done: int = 0  # it powers off
+
+    def boots(self, words):
+        self.job.write_text(words + "\n")
+        ports = {"file:console": "null", "file:job": "stdio"}
+        return [ports.get(word, word) for word in
+                linux.boot("bookworm", BUILD / "guest-tests/aioload", self.job,
+                           disks.HBAS[self.hba].modules)]
 
 
 def stock(name="stock", **more):
@@ -72,6 +97,20 @@ def ours_scsi(name, trace, iothread=False, options="", **more):
                       **more)
     side.devices[-1] = f"tracedisk-scsi,drive=d0,bus=scsi.0,trace={trace}{options}"
     return side
+
+
+def stock_linux(hba, job, name="stock scsi"):
+    """QEMU's own disk on any HBA, under Linux; job: a scratch file."""
+    return LinuxSide(name, list(disks.HBAS[hba].stock),
+                     hba=hba, job=Path(job))
+
+
+def ours_linux(hba, job, trace, name="tracedisk"):
+    """Our disk on the same HBA."""
+    return LinuxSide(name, [word.format(options=f"id=t0,trace={trace}")
+                            for word in disks.HBAS[hba].ours],
+                     hba=hba, job=Path(job),
+                     launcher=[str(BUILD / "tools/tracedisk"), "run", "--"])
 
 
 @dataclass
@@ -127,7 +166,7 @@ def run(side, words, timeout=120):
     errors = process.stderr.read()
     status = process.wait()
     watchdog.cancel()
-    if status != WELL_DONE or len(samples) != 2:
+    if status != side.well_done or len(samples) != 2:
         raise Trouble(f"{side.name}: QEMU ended with {status}\n"
                       f"{shlex.join(command)}\n" + "\n".join(lines) + errors)
 

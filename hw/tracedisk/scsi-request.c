@@ -174,7 +174,9 @@ static void step(ScsiRequest *c)
 {
     scsi_req_ref(&c->req);
     c->entered = !c->req.sg;
+    qatomic_set(&c->transfer.starting, true);
     qemu_coroutine_enter(c->co);
+    qatomic_set(&c->transfer.starting, false);
     if (c->entered) {
         c->entered = false;
         if (c->finished) {

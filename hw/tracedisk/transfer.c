@@ -194,6 +194,19 @@ static void note_mapped(TdTransfer *t, uint64_t bytes)
     }
 }
 
+/*
+ * A drive that need not wait has served the command before the HBA hands over
+ * the next one of those that its driver queued. Let these start first, so that
+ * the driver hears of all of them by one interrupt.
+ */
+static void coroutine_fn let_others_start(TdTransfer *t)
+{
+    if (qatomic_read(&t->starting)) {
+        aio_co_schedule(qemu_get_current_aio_context(), qemu_coroutine_self());
+        qemu_coroutine_yield();
+    }
+}
+
 /* One attempt, with guest memory mapped; -EAGAIN when it cannot be. */
 static int coroutine_fn direct_io(TdTransfer *t, int64_t offset, uint64_t bytes,
                                   DMADirection dir, BdrvRequestFlags flags)
@@ -208,12 +221,14 @@ static int coroutine_fn direct_io(TdTransfer *t, int64_t offset, uint64_t bytes,
     qemu_iovec_init_external(&qiov, t->iov, t->n_iov);
     if (dir == DMA_DIRECTION_FROM_DEVICE) {
         ret = blk_co_preadv(blk, offset, bytes, &qiov, flags);
+        let_others_start(t);
         if (ret >= 0) {
             note_mapped(t, bytes);
         }
     } else {
         note_mapped(t, bytes);
         ret = blk_co_pwritev(blk, offset, bytes, &qiov, flags);
+        let_others_start(t);
         if (t->disk->hash != TD_HASH_NONE) {
             /* Did the driver write while the memory was the device's? */
             hash_mapped(t, bytes, &t->result.digest_after);
