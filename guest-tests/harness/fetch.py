@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """Getting a guest's parts: Debian packages through script/lib.sh, and our own scripts."""
+import os
 import subprocess
 from pathlib import Path
 
@@ -30,11 +31,12 @@ def path(*command):
     return Path(run(*command).strip())
 
 
-def run(*command):
-    """Run a command; returns its output."""
+def run(*command, **environment):
+    """Run a command; returns its output. `environment` is added to ours."""
     command = [str(word) for word in command]
     try:
-        done = subprocess.run(command, capture_output=True, text=True, check=False)
+        done = subprocess.run(command, capture_output=True, text=True, check=False,
+                              env=os.environ | environment)
     except FileNotFoundError as error:
         raise Unavailable(f"{command[0]} is not installed: run script/bootstrap") from error
     if done.returncode:

@@ -66,7 +66,7 @@ class Guest(AnyGuest):
         if self.firmware == "efi":
             loader = self.core(directory, "grub-efi-amd64-bin", "x86_64-efi", "set disk=hd0", [])
             files["EFI/BOOT/BOOTX64.EFI"] = loader.read_bytes()
-            boots = ["-bios", fetch.package(self.suite, self.package) / "usr/share/ovmf/OVMF.fd"]
+            boots = self.flash(directory)
         else:
             core = self.core(directory, "grub-pc-bin", "i386-pc",
                              "nativedisk\nset disk=ahci0", ["nativedisk", "ahci"])
@@ -76,6 +76,14 @@ class Guest(AnyGuest):
             boots = ["-kernel", kernel]
         self.make_image(directory, make_disk(directory, files))
         return [*boots, "-serial", "file:console", "-serial", "file:job"]
+
+    def flash(self, directory):
+        """OVMF with flash for its variables: without, it keeps them in a file on the disk."""
+        ovmf = fetch.package(self.suite, self.package) / "usr/share/OVMF"
+        variables = directory / "variables"
+        variables.write_bytes((ovmf / "OVMF_VARS_4M.fd").read_bytes())
+        return ["-drive", f"if=pflash,format=raw,readonly=on,file={ovmf}/OVMF_CODE_4M.fd",
+                "-drive", f"if=pflash,format=raw,file={variables}"]
 
     def grub_folder(self, package, form):
         suite = self.suite if self.firmware == "none" else LOADER_SUITE
@@ -106,19 +114,24 @@ class Guest(AnyGuest):
                content.differences(self.disk[BLOCKS.start:], now[BLOCKS.start:], BLOCKS.start))
 
 
+def mtool(*command):
+    """Run one of mtools: the same input gives the same image, at any time."""
+    return fetch.run(*command, SOURCE_DATE_EPOCH="1000000000", TZ="UTC")
+
+
 def make_disk(directory, files):
     disk = content.fresh_disk()
     disk[:FAT_SIZE] = bytes(FAT_SIZE)
     path = image(directory)
     path.write_bytes(disk)
-    fetch.run("mformat", "-i", path, "-T", FAT_SIZE // 512, "-h", 16, "-s", 63, "::")
+    mtool("mformat", "-i", path, "-N", "74640001", "-T", FAT_SIZE // 512, "-h", 16, "-s", 63, "::")
     folders = {parent for name in files for parent in folders_of(name)}
     for folder in sorted(folders):
-        fetch.run("mmd", "-i", path, f"::{folder}")
+        mtool("mmd", "-i", path, f"::{folder}")
     for name, data in files.items():
         source = directory / "file"
         source.write_bytes(data)
-        fetch.run("mcopy", "-i", path, source, f"::{name}")
+        mtool("mcopy", "-i", path, source, f"::{name}")
     source.unlink()
     return path.read_bytes()
 
