@@ -26,18 +26,39 @@ static const struct {
     { "vpc", "conectix" },  { "qed", "QED" },
 };
 
-static bool is_raw(const struct disk_image *image, ssize_t bytes)
+static const char *format_of(const uint8_t *bytes, ssize_t n)
 {
     for (size_t i = 0; i < G_N_ELEMENTS(formats); i++) {
         size_t len = strlen(formats[i].magic);
 
-        if (bytes < (ssize_t)len || memcmp(image->chunk, formats[i].magic, len) != 0)
-            continue;
-        say("%s: a %s image; convert it: qemu-img convert -O raw %s disk.raw", image->path,
-            formats[i].format, image->path);
-        return false;
+        if (n >= (ssize_t)len && memcmp(bytes, formats[i].magic, len) == 0)
+            return formats[i].format;
     }
-    return true;
+    return "raw";
+}
+
+static bool is_raw(const struct disk_image *image, ssize_t bytes)
+{
+    const char *format = format_of(image->chunk, bytes);
+
+    if (strcmp(format, "raw") == 0)
+        return true;
+    say("%s: a %s image; convert it: qemu-img convert -O raw %s disk.raw", image->path, format,
+        image->path);
+    return false;
+}
+
+const char *disk_image_format(const char *path)
+{
+    uint8_t magic[8];
+    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    ssize_t n = fd < 0 ? -1 : pread(fd, magic, sizeof(magic), 0);
+
+    if (n < 0)
+        say("%s: %s", path, strerror(errno));
+    if (fd >= 0)
+        close(fd);
+    return n < 0 ? NULL : format_of(magic, n);
 }
 
 struct disk_image *disk_image_open(const char *path)

@@ -10,6 +10,10 @@
 
 struct disk_image;
 
+/* An image's format, "raw" where it is none of those that QEMU writes; NULL, said on
+   stderr, when it cannot be read. */
+const char *disk_image_format(const char *path);
+
 /* NULL, said on stderr, when it cannot be read or is not raw. */
 struct disk_image *disk_image_open(const char *path);
 void disk_image_close(struct disk_image *image);

@@ -23,6 +23,7 @@ static const struct subcommand {
     { "report", report_main, "a page to look at: blocks over time, latency, guest pages" },
     { "export", export_main, "a trace for Wireshark, SQLite, spreadsheets, scripts" },
     { "pack", pack_main, "a smaller copy of a trace, for keeping" },
+    { "replay", replay_main, "the same commands to another disk, compared" },
     { "lint", lint_main, "what a driver did that it should not" },
     { "verify", verify_main, "did each read return what was last written" },
 };

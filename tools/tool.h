@@ -27,6 +27,7 @@ subcommand_main lint_main;
 subcommand_main pack_main;
 subcommand_main page_main;
 subcommand_main payload_main;
+subcommand_main replay_main;
 subcommand_main report_main;
 subcommand_main run_main;
 subcommand_main stat_main;

@@ -12,7 +12,8 @@
  * are [addr, len, flags]. "complete" names its submit, and "event" its "ref",
  * by line number from 0, and a submit's "origin" its "stack".
  * A complete's "data" is a payload in hex; with "keep" it is kept in the trace,
- * and hashed. On stdout: the sequence number of each line's record.
+ * and, without "unhashed", hashed. On stdout: the sequence number of each line's
+ * record.
  */
 #include <inttypes.h>
 #include <jansson.h>
@@ -72,8 +73,12 @@ static uint32_t bytes(const json_t *o, const char *key, uint8_t *buf, size_t siz
 
     if (n > size)
         die(key, "too long");
-    for (size_t i = 0; i < n; i++)
-        sscanf(hex + 2 * i, "%2hhx", &buf[i]);
+    /* Each by itself: sscanf() would look for the end of all of them each time. */
+    for (size_t i = 0; i < n; i++) {
+        const char byte[3] = { hex[2 * i], hex[2 * i + 1], 0 };
+
+        buf[i] = (uint8_t)strtoul(byte, NULL, 16);
+    }
     return (uint32_t)n;
 }
 
@@ -228,7 +233,8 @@ static struct td_keeper *keep_data(struct td_stream *s, const json_t *o, struct 
     pieces = pieces ? pieces : need(td_pieces_new());
     keeper = need(td_keeper_new(pieces));
     bytes(o, "data", data, size);
-    td_hash_iov(TD_HASH_XXH3, &iov, 1, size, &c->digest);
+    if (!has(o, "unhashed"))
+        td_hash_iov(TD_HASH_XXH3, &iov, 1, size, &c->digest);
     td_keeper_begin(keeper);
     if (td_keeper_add(keeper, s, number(o, "time_ns"), data, size, &done) < 0 ||
         td_keeper_end(keeper, s, number(o, "time_ns")) < 0)
