@@ -28,12 +28,23 @@ JOB = [
     ("read", 24500, 4200, 0x420000),
     ("read", 65535, 1, 0),  # the disk's last
 ]
-# An empty line repeats the command before: here there is none yet. The first of
-# them stops the automatic boot.
-SCRIPT = "\n" * 8 + "scsi scan\n" + "".join(
-    f"scsi {what} {MEMORY + at:x} {block:x} {blocks:x}\n"
-    f"crc32 {MEMORY + at:x} {blocks * BLOCK:x}\n"
-    for what, block, blocks, at in JOB) + "poweroff\n"
+
+# Its commands to find the disk, and for the disk itself. It has USB running already,
+# but has not looked for disks there.
+COMMANDS = {"ahci": ("scsi scan", "scsi"), "usb-bot": ("usb reset", "usb")}
+
+
+def script(hba):
+    find, disk = COMMANDS[hba]
+    # An empty line repeats the command before: here there is none yet. The
+    # first of them stops the automatic boot.
+    yield from [""] * 8
+    yield find
+    for what, block, blocks, at in JOB:
+        yield f"{disk} {what} {MEMORY + at:x} {block:x} {blocks:x}"
+        yield f"crc32 {MEMORY + at:x} {blocks * BLOCK:x}"
+    yield "poweroff"
+
 
 DONE = re.compile(r"block # (\d+), count (\d+) \.\.\. (\d+) blocks (read|written): (\w+)"
                   r".*?crc32 for ([0-9a-f]+) \.\.\. ([0-9a-f]+) ==> ([0-9a-f]{8})", re.S | re.I)
@@ -65,6 +76,7 @@ class Guest(TellingGuest):
         super().__init__(build)
         self.suite, self.version = suite, version
         self.memory = Memory(MEMORY, MEMORY_SIZE)
+        self.flushes = False  # does its driver flush the cache after every write?
 
     def found_version(self):
         return wanted(self.version, self.suite,
@@ -73,7 +85,8 @@ class Guest(TellingGuest):
     def prepare(self, directory, hba):
         self.found_version()
         self.make_image(directory, content.fresh_disk())
-        (directory / "script").write_text(SCRIPT)
+        (directory / "script").write_text("\n".join(script(hba)) + "\n")
+        self.flushes = hba == "ahci"
         firmware = fetch.package(self.suite, "u-boot-qemu")
         return ["-bios", firmware / "usr/lib/u-boot/qemu_arm64/u-boot.bin",
                 "-chardev", "stdio,id=console,signal=off,logfile=job",
@@ -88,6 +101,6 @@ class Guest(TellingGuest):
                 len(view.requests) + 1, "read" if verb == "read" else "write",
                 int(block) * BLOCK, length, [(int(start, 16), length)], int(crc, 16),
                 0 if (state, moved) == ("OK", count) else 1,
-                sync=verb == "written"))  # it flushes the cache after every write
+                sync=verb == "written" and self.flushes))
         view.complete = len(view.requests) == len(JOB)
         return view
