@@ -7,20 +7,13 @@
 
 int main(int argc, char **argv)
 {
-    static const TdTopic *const written[] = {
-        &topic_identity, &topic_blocks, &topic_compare, &topic_provisioning,
-        &topic_modes, &topic_reservations, &topic_medium, &topic_reports,
-        &topic_sense, &topic_tasks,
+    const TdTopic *const topics[] = {
+        &topic_command, topic_every_command(), &topic_identity, &topic_blocks,
+        &topic_compare, &topic_provisioning, &topic_modes,
+        &topic_reservations, &topic_medium, &topic_reports, &topic_sense,
+        &topic_tasks, NULL
     };
-    g_autoptr(GPtrArray) topics = g_ptr_array_new();
-    TdSuite suite = { .name = "scsi", .items = scsi_items };
+    TdSuite suite = { .name = "scsi", .topics = topics, .items = scsi_items };
 
-    add_command_topics(topics);
-    add_every_command_topic(topics);
-    for (unsigned i = 0; i < ARRAY_SIZE(written); i++) {
-        g_ptr_array_add(topics, (gpointer)written[i]);
-    }
-    g_ptr_array_add(topics, NULL);
-    suite.topics = (const TdTopic *const *)topics->pdata;
     return td_suite_main(argc, argv, &suite);
 }

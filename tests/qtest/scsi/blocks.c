@@ -11,7 +11,7 @@ static const uint8_t writes[] = {
 
 static bool is_here(TdScsi *hba, uint8_t opcode)
 {
-    for (unsigned i = 0; i < n_scsi_commands; i++) {
+    for (unsigned i = 0; i < N_SCSI_COMMANDS; i++) {
         if (scsi_commands[i].opcode == opcode) {
             return has_command(hba, &scsi_commands[i]);
         }

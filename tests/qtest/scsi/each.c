@@ -1,24 +1,14 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * What is to hold of each command: the table of commands times a table of
- * checks. A check is a case of each command that it makes sense for; what one
- * case can see of all of them is in every.c.
+ * What is to hold of each command: cases on the rows of the table of commands.
+ * What one case can see of all of them is in every.c.
  */
 #include "suite.h"
 
-typedef struct Check {
-    const char *name;
-    const char *title;          /* "%s" is the command */
-    const char *clause;         /* after the command's own; or NULL */
-    bool is_bad;                /* bad input */
-    bool (*wants)(const ScsiCommand *command);
-    void (*run)(TdScsi *hba, const ScsiCommand *command);
-} Check;
-
-typedef struct EachCase {
-    const ScsiCommand *command;
-    const Check *check;
-} EachCase;
+/* What is checked of a command. */
+typedef struct OnCommand {
+    void (*check)(TdScsi *hba, const ScsiCommand *command);
+} OnCommand;
 
 static bool moves_blocks(const ScsiCommand *command)
 {
@@ -76,7 +66,7 @@ static void check_good(TdScsi *hba, const ScsiCommand *command)
         for (unsigned unit = 0; unit < TD_SCSI_UNITS; unit++) {
             const TdTraced *t = last_traced(hba, unit);
 
-            td_expect_str(t->name, command->title);
+            td_expect_str(t->name, command->row.title);
             td_expect_uint(t->status, ==, TD_GOOD);
             td_expect_uint(t->bytes, ==, moved[unit]);
         }
@@ -304,179 +294,150 @@ static void check_bad_lba(TdScsi *hba, const ScsiCommand *command)
     }
 }
 
-/* ---- The table --------------------------------------------------------- */
+/* ---- The cases --------------------------------------------------------- */
 
-static bool any(const ScsiCommand *command)
+static void run_on_command(void)
 {
-    return true;
-}
-
-static bool has_lba(const ScsiCommand *command)
-{
-    return command->flags & HAS_LBA;
-}
-
-static bool has_allocation(const ScsiCommand *command)
-{
-    return command->flags & HAS_ALLOCATION;
-}
-
-static bool has_bad_field(const ScsiCommand *command)
-{
-    return command->bad_bits;
-}
-
-static bool has_data(const ScsiCommand *command)
-{
-    return command->flags & (BLOCKS_IN | BLOCKS_OUT | HAS_ALLOCATION |
-                             HAS_PARAMETERS) ||
-           command->opcode == 0x25;     /* READ CAPACITY(10) */
-}
-
-static bool has_exact_data(const ScsiCommand *command)
-{
-    return has_data(command) && !has_allocation(command);
-}
-
-static bool means_256_by_zero(const ScsiCommand *command)
-{
-    return td_cdb_bytes(command->opcode) == 6 && moves_blocks(command);
-}
-
-static bool refuses_zero(const ScsiCommand *command)
-{
-    return command->flags & ZERO_IS_REFUSED;
-}
-
-static bool means_nothing_by_zero(const ScsiCommand *command)
-{
-    return command->length_bytes && !means_256_by_zero(command) &&
-           !(command->flags & (ZERO_IS_REFUSED | AT_LEAST_16));
-}
-
-static const Check checks[] = {
-    {
-        .name = "good",
-        .title = "%s does what it is for, and the trace says so",
-        .wants = any,
-        .run = check_good,
-    },
-    {
-        .name = "zero-length",
-        .title = "%s with a length of 0 does nothing, which is no error",
-        .clause = "SPC-4 4.2.5",
-        .wants = means_nothing_by_zero,
-        .run = check_zero_length,
-    },
-    {
-        .name = "zero-length",
-        .title = "%s with a length of 0 is refused",
-        .is_bad = true,
-        .wants = refuses_zero,
-        .run = check_zero_length_refused,
-    },
-    {
-        .name = "zero-length",
-        .title = "%s with a length of 0 moves 256 blocks",
-        .wants = means_256_by_zero,
-        .run = check_256_blocks,
-    },
-    {
-        .name = "short-allocation",
-        .title = "%s cuts off what has no room, and changes nothing else",
-        .clause = "SPC-4 4.2.5.6",
-        .wants = has_allocation,
-        .run = check_short_allocation,
-    },
-    {
-        .name = "long-allocation",
-        .title = "%s sends what there is, and no more",
-        .clause = "SPC-4 4.2.5.6",
-        .wants = has_allocation,
-        .run = check_long_allocation,
-    },
-    {
-        .name = "underrun",
-        .title = "%s leaves a list's end alone, and the residual tells it",
-        .clause = "virtio 1.2 5.6.6.1",
-        .wants = has_exact_data,
-        .run = check_underrun,
-    },
-    {
-        .name = "overrun",
-        .title = "%s with too little memory is not done",
-        .clause = "virtio 1.2 5.6.6.1",
-        .is_bad = true,
-        .wants = has_data,
-        .run = check_overrun,
-    },
-    {
-        .name = "bad-field",
-        .title = "%s with a field that it does not allow is refused",
-        .is_bad = true,
-        .wants = has_bad_field,
-        .run = check_bad_field,
-    },
-    {
-        .name = "bad-lba",
-        .title = "%s of a block that there is not is refused",
-        .is_bad = true,
-        .wants = has_lba,
-        .run = check_bad_lba,
-    },
-};
-
-/* ---- Topics ------------------------------------------------------------ */
-
-static void run_check(void)
-{
-    const EachCase *each = td_case()->data;
+    const OnCommand *on = td_case()->data;
+    const ScsiCommand *command = td_row();
     TdScsi *hba = td_scsi_start("");
 
-    if (has_command(hba, each->command)) {
-        each->check->run(hba, each->command);
+    if (has_command(hba, command)) {
+        on->check(hba, command);
     } else {
         g_test_skip("the peer does not have this command");
     }
     td_scsi_free(hba);
 }
 
-static void add_check(GArray *cases, const ScsiCommand *command,
-                      const Check *check)
+static const ScsiCommand *command_of(const TdRow *row)
 {
-    EachCase *each = g_new(EachCase, 1);
-    char *item = command_item(command->opcode, command->action);
-    TdCase c = {
-        .name = check->name,
-        .title = g_strdup_printf(check->title, command->title),
-        .clause = check->clause ?
-            g_strdup_printf("%s; %s", command->clause, check->clause) :
-            command->clause,
-        .good = check->is_bad ? NULL : item,
-        .bad = check->is_bad ? item : NULL,
-        .run = run_check,
-        .data = each,
-    };
-
-    *each = (EachCase) { command, check };
-    g_array_append_val(cases, c);
+    return container_of(row, ScsiCommand, row);
 }
 
-/* They stay until the program ends. */
-void add_command_topics(GPtrArray *topics)
+static bool has_lba(const TdRow *row)
 {
-    for (unsigned i = 0; i < n_scsi_commands; i++) {
-        GArray *cases = g_array_new(false, false, sizeof(TdCase));
-        TdTopic *topic = g_new(TdTopic, 1);
-
-        for (unsigned j = 0; j < ARRAY_SIZE(checks); j++) {
-            if (checks[j].wants(&scsi_commands[i])) {
-                add_check(cases, &scsi_commands[i], &checks[j]);
-            }
-        }
-        topic->name = scsi_commands[i].name;
-        topic->n_cases = cases->len;
-        topic->cases = (TdCase *)g_array_free(cases, false);
-        g_ptr_array_add(topics, topic);
-    }
+    return command_of(row)->flags & HAS_LBA;
 }
+
+static bool has_allocation(const TdRow *row)
+{
+    return command_of(row)->flags & HAS_ALLOCATION;
+}
+
+static bool has_bad_field(const TdRow *row)
+{
+    return command_of(row)->bad_bits;
+}
+
+static bool has_data(const TdRow *row)
+{
+    return command_of(row)->flags & (BLOCKS_IN | BLOCKS_OUT | HAS_ALLOCATION |
+                                     HAS_PARAMETERS) ||
+           command_of(row)->opcode == 0x25;     /* READ CAPACITY(10) */
+}
+
+static bool has_exact_data(const TdRow *row)
+{
+    return has_data(row) && !has_allocation(row);
+}
+
+static bool means_256_by_zero(const TdRow *row)
+{
+    return td_cdb_bytes(command_of(row)->opcode) == 6 &&
+           moves_blocks(command_of(row));
+}
+
+static bool refuses_zero(const TdRow *row)
+{
+    return command_of(row)->flags & ZERO_IS_REFUSED;
+}
+
+static bool means_nothing_by_zero(const TdRow *row)
+{
+    return command_of(row)->length_bytes && !means_256_by_zero(row) &&
+           !(command_of(row)->flags & (ZERO_IS_REFUSED | AT_LEAST_16));
+}
+
+#define ON_COMMANDS(check) \
+    TD_ROWS(scsi_commands), .run = run_on_command, \
+    .data = &(const OnCommand) { check }
+
+static const TdCase cases[] = {
+    {
+        .name = "good",
+        .title = "it does what it is for, and the trace says so",
+        .good = "@",
+        ON_COMMANDS(check_good),
+    },
+    {
+        .name = "zero-length",
+        .title = "a length of 0 means nothing to do, which is no error",
+        .clause = "SPC-4 4.2.5",
+        .good = "@",
+        .only = means_nothing_by_zero,
+        ON_COMMANDS(check_zero_length),
+    },
+    {
+        .name = "zero-length",
+        .title = "a length of 0 is refused",
+        .bad = "@",
+        .only = refuses_zero,
+        ON_COMMANDS(check_zero_length_refused),
+    },
+    {
+        .name = "zero-length",
+        .title = "a length of 0 means 256 blocks",
+        .good = "@",
+        .only = means_256_by_zero,
+        ON_COMMANDS(check_256_blocks),
+    },
+    {
+        .name = "short-allocation",
+        .title = "it cuts off what has no room, and changes nothing else",
+        .clause = "SPC-4 4.2.5.6",
+        .good = "@",
+        .only = has_allocation,
+        ON_COMMANDS(check_short_allocation),
+    },
+    {
+        .name = "long-allocation",
+        .title = "it sends what there is, and no more",
+        .clause = "SPC-4 4.2.5.6",
+        .good = "@",
+        .only = has_allocation,
+        ON_COMMANDS(check_long_allocation),
+    },
+    {
+        .name = "underrun",
+        .title = "it leaves a list's end alone, and the residual tells it",
+        .clause = "virtio 1.2 5.6.6.1",
+        .good = "@",
+        .only = has_exact_data,
+        ON_COMMANDS(check_underrun),
+    },
+    {
+        .name = "overrun",
+        .title = "with too little memory it is not done",
+        .clause = "virtio 1.2 5.6.6.1",
+        .bad = "@",
+        .only = has_data,
+        ON_COMMANDS(check_overrun),
+    },
+    {
+        .name = "bad-field",
+        .title = "with a field that it does not allow it is refused",
+        .bad = "@",
+        .only = has_bad_field,
+        ON_COMMANDS(check_bad_field),
+    },
+    {
+        .name = "bad-lba",
+        .title = "of a block that there is not it is refused",
+        .bad = "@",
+        .only = has_lba,
+        ON_COMMANDS(check_bad_lba),
+    },
+};
+
+const TdTopic topic_command = TD_TOPIC("command", cases);

@@ -55,8 +55,8 @@ static unsigned cut(TdScsi *hba, uint32_t bytes, TdMemory *list)
 /* What is on the medium afterwards is what was sent. */
 static bool is_write(const ScsiCommand *command)
 {
-    return g_str_has_prefix(command->name, "write-") &&
-           !g_str_has_prefix(command->name, "write-same") &&
+    return g_str_has_prefix(command->row.name, "write-") &&
+           !g_str_has_prefix(command->row.name, "write-same") &&
            command->flags & BLOCKS_OUT;
 }
 
@@ -385,7 +385,7 @@ static void run_every(void)
     TdScsi *hba = every->start();
     unsigned n = 0;
 
-    for (unsigned i = 0; i < n_scsi_commands; i++) {
+    for (unsigned i = 0; i < N_SCSI_COMMANDS; i++) {
         const ScsiCommand *command = &scsi_commands[i];
 
         if ((every->wants && !every->wants(command)) ||
@@ -407,25 +407,22 @@ static char *items_of(const Every *every)
 {
     GString *items = g_string_new(NULL);
 
-    for (unsigned i = 0; i < n_scsi_commands; i++) {
+    for (unsigned i = 0; i < N_SCSI_COMMANDS; i++) {
         if (!every->wants || every->wants(&scsi_commands[i])) {
-            g_autofree char *item = command_item(scsi_commands[i].opcode,
-                                                 scsi_commands[i].action);
-
-            g_string_append_printf(items, "%s ", item);
+            g_string_append_printf(items, "%s ", scsi_commands[i].row.item);
         }
     }
     g_string_append_printf(items, "condition:%s", every->name);
     return g_string_free(items, false);
 }
 
-/* It stays until the program ends. */
-void add_every_command_topic(GPtrArray *topics)
+/* With the items of all commands in each case: made once, and kept. */
+const TdTopic *topic_every_command(void)
 {
-    TdCase *cases = g_new0(TdCase, ARRAY_SIZE(all));
-    TdTopic *topic = g_new(TdTopic, 1);
+    static TdCase cases[ARRAY_SIZE(all)];
+    static const TdTopic topic = TD_TOPIC("every-command", cases);
 
-    for (unsigned i = 0; i < ARRAY_SIZE(all); i++) {
+    for (unsigned i = 0; i < ARRAY_SIZE(all) && !cases[i].name; i++) {
         char *items = items_of(&all[i]);
 
         cases[i] = (TdCase) {
@@ -439,6 +436,5 @@ void add_every_command_topic(GPtrArray *topics)
             cases[i].good = items;
         }
     }
-    *topic = (TdTopic) { "every-command", cases, ARRAY_SIZE(all) };
-    g_ptr_array_add(topics, topic);
+    return &topic;
 }

@@ -6,10 +6,10 @@
 
 static const char *title_of(uint8_t opcode, uint8_t action)
 {
-    for (unsigned i = 0; i < n_scsi_commands; i++) {
+    for (unsigned i = 0; i < N_SCSI_COMMANDS; i++) {
         if (scsi_commands[i].opcode == opcode &&
             scsi_commands[i].action == action) {
-            return scsi_commands[i].title;
+            return scsi_commands[i].row.title;
         }
     }
     return "not in the table of commands";

@@ -33,9 +33,7 @@ enum {
 typedef struct ScsiCall ScsiCall;
 
 typedef struct ScsiCommand {
-    const char *name;           /* of its cases: "read-16" */
-    const char *title;          /* as the specification calls it */
-    const char *clause;
+    TdRow row;                  /* titled as the trace has it */
     uint8_t opcode, action;
     uint16_t flags;
     uint8_t length_at, length_bytes;    /* the length field; 0: there is none */
@@ -44,8 +42,8 @@ typedef struct ScsiCommand {
     void (*fill)(TdScsi *hba, ScsiCall *call);
 } ScsiCommand;
 
-extern const ScsiCommand scsi_commands[];
-extern const unsigned n_scsi_commands;
+#define N_SCSI_COMMANDS 68
+extern const ScsiCommand scsi_commands[N_SCSI_COMMANDS];
 
 /* A right command with its data. */
 #define CALL_LBA 8
@@ -80,10 +78,9 @@ void expect_invalid_field(TdScsiOutcome o, int byte);
 
 /* ---- Topics ------------------------------------------------------------ */
 
-/* A topic for each command, with the cases that all commands have. */
-void add_command_topics(GPtrArray *topics);
-/* Cases of which each sees every command. */
-void add_every_command_topic(GPtrArray *topics);
+/* The cases that each command has, and those that go through all of them. */
+extern const TdTopic topic_command;
+const TdTopic *topic_every_command(void);
 
 extern const TdTopic topic_identity, topic_blocks, topic_compare,
                      topic_provisioning, topic_modes, topic_reservations,
@@ -108,6 +105,12 @@ void run_on_units(void);
 /* The answer to a CDB with this in its allocation length; its bytes. */
 #define ANSWER_BYTES 4096
 unsigned ask(TdScsi *hba, TdCdb cdb, uint8_t *answer);
+/*
+ * An answer of which @sent bytes came says that it has @told: so it has, and
+ * that is returned. (QEMU's own disk fills a buffer up with zeros: a matter of
+ * the cases about allocation lengths, and of no other.)
+ */
+unsigned expect_sent(unsigned told, unsigned sent);
 unsigned ask_vpd(TdScsi *hba, uint8_t page, uint8_t *answer);
 unsigned ask_mode(TdScsi *hba, uint8_t page, uint8_t control,
                   uint8_t *answer);
