@@ -36,7 +36,7 @@ bool scsi_prepare_blocks(ScsiRequest *c)
     return check_protect(c) && check_range(c);
 }
 
-/* READ(6), (10), (12), (16) [5.10-5.13] */
+/* READ(6), (10), (12), (16) [SBC-2 5.5, 5.11-5.13] */
 void coroutine_fn scsi_run_read(ScsiRequest *c)
 {
     if (c->decoded.flags & TD_FUA) {
@@ -56,7 +56,7 @@ BdrvRequestFlags scsi_write_flags(const ScsiRequest *c)
     return c->decoded.flags & TD_FUA ? BDRV_REQ_FUA : 0;
 }
 
-/* WRITE(6), (10), (12), (16) [5.32-5.35] */
+/* WRITE(6), (10), (12), (16) [SBC-2 5.24, 5.33-5.35] */
 void coroutine_fn scsi_run_write(ScsiRequest *c)
 {
     scsi_co_write(c, c->decoded.lba, c->decoded.blocks, scsi_write_flags(c));
@@ -77,9 +77,9 @@ bool scsi_prepare_write_atomic(ScsiRequest *c)
     return scsi_prepare_blocks(c);
 }
 
-/* PRE-FETCH(10), (16) [5.8]: GOOD says that there is no cache to fetch to. */
+/* PRE-FETCH(10), (16) [5.8, 5.9]: GOOD says that there is no cache for it. */
 
-/* SYNCHRONIZE CACHE(10), (16) [5.22]; IMMED is taken as 0, which is allowed. */
+/* SYNCHRONIZE CACHE(10), (16) [5.26, 5.27]; IMMED may be taken as 0. */
 void coroutine_fn scsi_run_synchronize(ScsiRequest *c)
 {
     int ret = td_transfer_co_flush(&c->transfer);

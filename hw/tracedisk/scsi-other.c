@@ -177,7 +177,7 @@ bool scsi_prepare_report_tmf(ScsiRequest *c)
     return true;
 }
 
-/* ---- LOG SENSE, SPC-4 6.9 ---------------------------------------------- */
+/* ---- LOG SENSE, SPC-4 6.8 ---------------------------------------------- */
 
 enum { LOG_PAGES = 0x00, LOG_TEMPERATURE = 0x0d, LOG_INFORMATIONAL = 0x2f };
 
@@ -222,7 +222,7 @@ bool scsi_prepare_log_sense(ScsiRequest *c)
     return true;
 }
 
-/* ---- READ DEFECT DATA(10), (12), SBC-3 5.18, 5.19: there are none ------ */
+/* ---- READ DEFECT DATA(10), (12), SBC-3 5.17, 5.18: there are none ------ */
 
 bool scsi_prepare_read_defects(ScsiRequest *c)
 {
@@ -375,7 +375,7 @@ void coroutine_fn scsi_run_format_unit(ScsiRequest *c)
     zero_medium(c);
 }
 
-/* ---- SANITIZE, SBC-3 5.20 ---------------------------------------------- */
+/* ---- SANITIZE, SBC-3 5.24 ---------------------------------------------- */
 
 enum { SANITIZE_OVERWRITE = 1, SANITIZE_BLOCK_ERASE, SANITIZE_CRYPTO_ERASE,
        SANITIZE_EXIT_FAILURE = 0x1f };

@@ -114,6 +114,7 @@ static bool check_descriptors(ScsiRequest *c, const uint8_t *list,
                               unsigned bytes)
 {
     const TdScsi *s = scsi_disk(c);
+    uint64_t total = 0;
 
     if (bytes > 255 * UNMAP_DESCRIPTOR) {
         return scsi_fail_parameter(c, 2, -1);
@@ -125,7 +126,8 @@ static bool check_descriptors(ScsiRequest *c, const uint8_t *list,
         if (lba > s->disk.blocks || blocks > s->disk.blocks - lba) {
             return scsi_fail_at(c, SENSE_CODE(LBA_OUT_OF_RANGE), lba);
         }
-        if (blocks > SCSI_MAX_UNMAP_BLOCKS) {
+        total += blocks;
+        if (total > SCSI_MAX_UNMAP_BLOCKS) {
             return scsi_fail_parameter(c, UNMAP_HEADER + at + 8, -1);
         }
     }
@@ -162,7 +164,7 @@ void coroutine_fn scsi_run_unmap(ScsiRequest *c)
     }
 }
 
-/* ---- GET LBA STATUS [5.5] ---------------------------------------------- */
+/* ---- GET LBA STATUS [5.4] ---------------------------------------------- */
 
 enum { MAPPED = 0, DEALLOCATED = 1 };
 

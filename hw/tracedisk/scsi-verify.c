@@ -8,7 +8,7 @@
 #include "compat.h"
 #include "scsi.h"
 
-/* ---- VERIFY(10), (12), (16) [5.24-5.26] -------------------------------- */
+/* ---- VERIFY(10), (12), (16) [5.29-5.31] -------------------------------- */
 
 enum { BYTCHK_NONE, BYTCHK_ALL, BYTCHK_RESERVED, BYTCHK_ONE };
 
@@ -95,7 +95,7 @@ void coroutine_fn scsi_run_verify(ScsiRequest *c)
     }
 }
 
-/* ---- WRITE AND VERIFY(10), (12), (16) [5.36-5.38] ---------------------- */
+/* ---- WRITE AND VERIFY(10), (12), (16) [5.37-5.39] ---------------------- */
 
 /* Write through to the medium, then see what is there. */
 void coroutine_fn scsi_run_write_verify(ScsiRequest *c)
@@ -166,7 +166,7 @@ void coroutine_fn scsi_run_compare_and_write(ScsiRequest *c)
     qemu_co_mutex_unlock(&s->atomic);
 }
 
-/* ---- ORWRITE(16) [5.7] ------------------------------------------------- */
+/* ---- ORWRITE(16) [5.5] ------------------------------------------------- */
 
 void coroutine_fn scsi_run_orwrite(ScsiRequest *c)
 {

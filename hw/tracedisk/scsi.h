@@ -41,7 +41,7 @@ OBJECT_DECLARE_SIMPLE_TYPE(TdScsi, TRACEDISK_SCSI)
 #define SCSI_PIECE_BYTES (256 * KiB)
 /* The longest payload of a command that needs all of it at once. */
 #define SCSI_MAX_BUFFERED (16 * MiB)
-/* The longest WRITE ATOMIC; blocks of an UNMAP descriptor, a WRITE SAME. */
+/* The longest WRITE ATOMIC; blocks of an UNMAP, of a WRITE SAME. */
 #define SCSI_MAX_ATOMIC (1 * MiB)
 #define SCSI_MAX_UNMAP_BLOCKS (1u << 20)
 #define SCSI_MAX_SAME_BLOCKS 65535

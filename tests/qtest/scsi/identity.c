@@ -96,8 +96,8 @@ static void check_designators(TdScsi *hba)
         td_expect_uint(at + 4 + p[at + 3], <=, bytes);
         td_expect_uint(code_set, >=, 1);
         td_expect_uint(code_set, <=, 3);
-        /* T10 vendor identification, EUI-64, NAA */
-        good += of_unit && type >= 1 && type <= 3;
+        /* T10 vendor identification, EUI-64, NAA, SCSI name string */
+        good += of_unit && ((type >= 1 && type <= 3) || type == 8);
     }
     td_expect_uint(at, ==, bytes);
     td_expect_uint(good, >, 0);
@@ -223,7 +223,7 @@ static const TdCase cases[] = {
     },
     {
         .name = "vpd/device-identification",
-        .title = "The logical unit has a T10, EUI-64 or NAA designator",
+        .title = "The logical unit has a T10, EUI-64, NAA or name designator",
         .clause = "SPC-4 7.8.6.1",
         .good = "vpd:83",
         ON_UNITS(check_designators),

@@ -343,7 +343,7 @@ static const TdCase cases[] = {
         .name = "copy/good",
         .title = "EXTENDED COPY copies within the disk, and COPY STATUS "
                  "tells of it",
-        .clause = "SPC-4 6.5, 6.25",
+        .clause = "SPC-4 6.5, 6.22-6.26",
         .good = "command:83/00 command:84/00",
         ON_UNITS(check_copy, "extended-copy"),
     },
@@ -365,7 +365,7 @@ static const TdCase cases[] = {
     {
         .name = "copy/no-status",
         .title = "COPY STATUS of a list that there was not is refused",
-        .clause = "SPC-4 6.25",
+        .clause = "SPC-4 6.22-6.26",
         .bad = "command:84/00",
         ON_UNITS(check_copy_status_unknown, "extended-copy"),
     },

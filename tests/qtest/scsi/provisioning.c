@@ -126,6 +126,28 @@ static void check_unmap_too_many(TdScsi *hba)
                          TD_SENSE_INVALID_PARAMETER);
 }
 
+/* The same blocks over and over: in all they are too many. */
+static void check_unmap_too_many_blocks(TdScsi *hba)
+{
+    uint8_t limits[ANSWER_BYTES], list[HEADER + 255 * DESCRIPTOR] = { 0 };
+    uint64_t most, blocks = td_scsi_blocks(hba);
+    unsigned n;
+
+    ask_vpd(hba, 0xb0, limits);
+    most = ldl_be_p(limits + 20);       /* MAXIMUM UNMAP LBA COUNT */
+    n = MIN(most / blocks + 1, 255);
+    if (n * blocks <= most) {
+        return;                         /* this disk is too small for it */
+    }
+    for (unsigned i = 0; i < n; i++) {
+        put_descriptor(list, i, 0, blocks);
+    }
+    td_scsi_expect_sense(unmap(hba, list, HEADER + n * DESCRIPTOR),
+                         TD_SENSE_INVALID_PARAMETER);
+    put_descriptor(list, n - 2, 0, blocks);
+    td_scsi_expect_good(unmap(hba, list, HEADER + (n - 1) * DESCRIPTOR), 0);
+}
+
 /* ---- WRITE SAME -------------------------------------------------------- */
 
 static TdScsiOutcome write_same(TdScsi *hba, uint8_t opcode, uint8_t bits,
@@ -264,6 +286,14 @@ static const TdCase cases[] = {
         .clause = "SBC-3 5.28.2, 6.6.4",
         .bad = "command:42",
         ON_UNITS(check_unmap_too_many, "unmap"),
+    },
+    {
+        .name = "unmap/too-many-blocks",
+        .title = "UNMAP of more blocks in all than VPD page B0h allows is "
+                 "refused",
+        .clause = "SBC-3 5.28.2, 6.6.4",
+        .bad = "command:42",
+        ON_UNITS(check_unmap_too_many_blocks, "unmap"),
     },
     {
         .name = "write-same/block",
