@@ -37,8 +37,7 @@ static const struct {
     [DIFF_REORDERED] = { "reordered", DIFF_SHAPE, "command re-ordered", "commands re-ordered" },
     [DIFF_RETRIED_IN_A] = { "retried-in-a", DIFF_SHAPE, "retry in A only", "retries in A only" },
     [DIFF_RETRIED_IN_B] = { "retried-in-b", DIFF_SHAPE, "retry in B only", "retries in B only" },
-    [DIFF_COMMAND_LOST] = { "command-lost", DIFF_SHAPE, "command in A only",
-                            "commands in A only" },
+    [DIFF_COMMAND_LOST] = { "command-lost", DIFF_SHAPE, "command in A only", "commands in A only" },
     [DIFF_COMMAND_ADDED] = { "command-added", DIFF_SHAPE, "command in B only",
                              "commands in B only" },
     [DIFF_COMMAND_CHOICE] = { "command-choice", DIFF_SHAPE, "command by another name",
@@ -169,23 +168,22 @@ bool diff_level_differs(const struct diff_sums *sums, enum diff_level level)
 
 static char *moved_text(const struct diff *d, const struct diff_finding *f)
 {
-    const struct diff_command *barrier =
-        &d->sides[1].commands[d->sides[1].barriers[f->value[0]]];
+    const struct diff_command *barrier = &d->sides[1].commands[d->sides[1].barriers[f->value[0]]];
 
-    return g_strdup_printf("now %s %s #%" G_GUINT64_FORMAT, f->value[1] ? "behind" : "before",
-                           barrier->name, barrier->seq);
+    return g_strdup_printf("now %s %s #%" G_GUINT32_FORMAT, f->value[1] ? "behind" : "before",
+                           diff_traits(barrier)->name, barrier->seq);
 }
 
 static char *outcome_text(const struct diff_command *c)
 {
-    const char *status = td_status_name((enum td_status)c->status);
+    const char *status = td_status_name((enum td_status)diff_traits(c)->status);
 
-    if (c->error >> 24 == 1)
-        return g_strdup_printf("%s %02x/%02x/%02x", status, c->error >> 16 & 0xff,
-                               c->error >> 8 & 0xff, c->error & 0xff);
-    if (c->error >> 24 == 2)
+    if (diff_traits(c)->error >> 24 == 1)
+        return g_strdup_printf("%s %02x/%02x/%02x", status, diff_traits(c)->error >> 16 & 0xff,
+                               diff_traits(c)->error >> 8 & 0xff, diff_traits(c)->error & 0xff);
+    if (diff_traits(c)->error >> 24 == 2)
         return g_strdup_printf("%s, ATA status 0x%02x error 0x%02x", status,
-                               c->error >> 8 & 0xff, c->error & 0xff);
+                               diff_traits(c)->error >> 8 & 0xff, diff_traits(c)->error & 0xff);
     return g_strdup(status);
 }
 
@@ -221,15 +219,17 @@ char *diff_finding_text(const struct diff *d, const struct diff_finding *f, cons
     case DIFF_RECUT:
         return change_text("", f->n[0], arrow, f->n[1], " commands");
     case DIFF_COMMAND_CHOICE:
-        return g_strdup_printf("%s %s %s", f->a->name, arrow, f->b->name);
+        return g_strdup_printf("%s %s %s", diff_traits(f->a)->name, arrow, diff_traits(f->b)->name);
     case DIFF_QUEUE_DEPTH:
         return change_text("queue depth at most ", f->value[0], arrow, f->value[1], "");
     case DIFF_ELEMENT_COUNT:
-        return change_text("", f->a->n_elements, arrow, f->b->n_elements, " elements");
+        return change_text("", diff_traits(f->a)->n_elements, arrow, diff_traits(f->b)->n_elements,
+                           " elements");
     case DIFF_STATUS:
         return status_text(f, arrow);
     case DIFF_RESIDUAL:
-        return change_text("", f->a->residual, arrow, f->b->residual, " bytes");
+        return change_text("", diff_traits(f->a)->residual, arrow, diff_traits(f->b)->residual,
+                           " bytes");
     case DIFF_EVENTS:
         what = g_strconcat(td_event_name((enum td_event_type)f->what), "s: ", NULL);
         return change_text(what, f->value[0], arrow, f->value[1], "");

@@ -14,13 +14,13 @@ void diff_geometry(struct diff *d)
 
         if (!b)
             continue;
-        if (a->n_elements != b->n_elements)
+        if (diff_traits(a)->n_elements != diff_traits(b)->n_elements)
             kind = DIFF_ELEMENT_COUNT;
-        else if (a->sizes != b->sizes)
+        else if (diff_traits(a)->sizes != diff_traits(b)->sizes)
             kind = DIFF_ELEMENT_SIZES;
-        else if (a->offsets != b->offsets)
+        else if (diff_traits(a)->offsets != diff_traits(b)->offsets)
             kind = DIFF_ELEMENT_OFFSETS;
-        else if (a->contiguity != b->contiguity)
+        else if (diff_traits(a)->contiguity != diff_traits(b)->contiguity)
             kind = DIFF_ELEMENT_CONTIGUITY;
         else
             continue;

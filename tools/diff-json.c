@@ -10,7 +10,7 @@ static void json_command(struct json *j, const char *side, const struct diff_com
     json_key(j, side);
     json_begin_object(j);
     json_key_uint(j, "seq", c->seq);
-    json_key_string(j, "name", c->name);
+    json_key_string(j, "name", diff_traits(c)->name);
     if (c->blocks) {
         json_key_uint(j, "lba", c->lba);
         json_key_uint(j, "blocks", c->blocks);

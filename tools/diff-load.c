@@ -12,6 +12,9 @@ struct loading {
     struct diff_side *side;
     uint32_t id;
     GArray *commands; /* as they complete */
+    struct diff_traits_table *traits;
+    struct diff_traits last; /* the traits of the command before, and their number */
+    uint32_t last_number;
 };
 
 static struct loading *find_loading(GPtrArray *all, struct diff_trace *trace,
@@ -28,6 +31,7 @@ static struct loading *find_loading(GPtrArray *all, struct diff_trace *trace,
     l = g_new0(struct loading, 1);
     l->id = id;
     l->commands = g_array_new(FALSE, FALSE, sizeof(struct diff_command));
+    l->traits = diff_traits_table_new();
     l->side = g_new0(struct diff_side, 1);
     l->side->path = trace->path;
     l->side->device = g_strdup(input_device_name(in, id, name));
@@ -49,7 +53,7 @@ static uint64_t fold_digest(const struct td_digest *digest)
 }
 
 /* Addresses differ from run to run; sizes, page offsets and contiguity are the driver's doing. */
-static void note_geometry(struct diff_command *d, const struct td_command *c)
+static void note_geometry(struct diff_traits *t, const struct td_command *c)
 {
     uint64_t sizes = 0, offsets = 0, contiguity = 0, end = 0;
     uint32_t n = element_count(c);
@@ -62,10 +66,10 @@ static void note_geometry(struct diff_command *d, const struct td_command *c)
         contiguity = diff_mix(contiguity, i > 0 && e->addr == end);
         end = e->addr + e->len;
     }
-    d->n_elements = n;
-    d->sizes = (uint32_t)(sizes >> 32);
-    d->offsets = (uint32_t)(offsets >> 32);
-    d->contiguity = (uint32_t)(contiguity >> 32);
+    t->n_elements = n;
+    t->sizes = (uint32_t)(sizes >> 32);
+    t->offsets = (uint32_t)(offsets >> 32);
+    t->contiguity = (uint32_t)(contiguity >> 32);
 }
 
 static uint32_t error_code(const struct td_complete *complete)
@@ -100,19 +104,43 @@ static void note_times(struct diff_times *times, const struct td_command *c)
     diff_times_complete(times, c->complete_ns);
 }
 
-static void load_command(struct loading *l, const struct td_command *c)
+static void fill_traits(struct diff_traits *t, const struct td_command *c, bool has_blocks)
+{
+    bool pending = c->complete.status == TD_PENDING;
+
+    memset(t, 0, sizeof(*t));
+    t->name = c->decoded.name;
+    t->op = (uint8_t)c->decoded.op;
+    t->status = (uint8_t)c->complete.status;
+    t->fua = (c->decoded.flags & TD_FUA) != 0;
+    t->write_same = is_write_same(c);
+    t->barrier = t->status == TD_GOOD && (t->op == TD_OP_FLUSH ||
+                                          (t->op == TD_OP_WRITE && t->fua && has_blocks));
+    note_geometry(t, c);
+    if (pending)
+        return;
+    t->bytes = c->complete.bytes;
+    t->residual = c->complete.residual;
+    t->error = t->status == TD_GOOD ? 0 : error_code(&c->complete);
+}
+
+static bool intern(struct loading *l, const struct diff_traits *traits)
+{
+    if (l->commands->len && memcmp(traits, &l->last, sizeof(l->last)) == 0)
+        return true;
+    l->last = *traits;
+    return diff_traits_intern(l->traits, traits, &l->last_number);
+}
+
+/* False when there is more than can be compared. */
+static bool load_command(struct loading *l, const struct td_command *c)
 {
     const struct td_decoded *decoded = &c->decoded;
-    bool pending = c->complete.status == TD_PENDING;
-    struct diff_command d = {
-        .seq = c->seq, .name = decoded->name,
-        .op = (uint8_t)decoded->op, .status = (uint8_t)c->complete.status,
-        .fua = decoded->flags & TD_FUA, .partner = DIFF_NONE, .group = DIFF_NONE,
-        .write_same = is_write_same(c),
-    };
+    struct diff_command d = { .seq = (uint32_t)c->seq, .partner = DIFF_NONE };
+    struct diff_traits traits;
 
     if (!c->submit_known) /* nothing is known of what was asked for */
-        return;
+        return true;
     if (decoded->flags & TD_HAS_LBA) {
         d.lba = decoded->lba;
         d.blocks = (uint32_t)MIN(decoded->blocks, UINT32_MAX);
@@ -121,22 +149,22 @@ static void load_command(struct loading *l, const struct td_command *c)
     }
     if (!d.blocks)
         d.digest = fold_request(c);
-    note_geometry(&d, c);
     l->side->depth_max = MAX(l->side->depth_max, c->in_flight);
-    if (!pending) {
+    if (c->complete.status != TD_PENDING) {
         note_times(l->side->times, c);
-        d.complete_seq = c->complete_seq;
-        d.bytes = c->complete.bytes;
-        d.residual = c->complete.residual;
-        d.error = d.status == TD_GOOD ? 0 : error_code(&c->complete);
+        d.complete_seq = (uint32_t)c->complete_seq;
         if (d.blocks)
             d.digest = fold_digest(&c->complete.digest);
         if (c->complete.digest.kind != TD_HASH_NONE)
             l->side->hash = c->complete.digest.kind;
     }
-    d.barrier = d.status == TD_GOOD &&
-                (d.op == TD_OP_FLUSH || (d.op == TD_OP_WRITE && d.fua && d.blocks));
+    fill_traits(&traits, c, d.blocks > 0);
+    if (MAX(c->seq, c->complete_seq) > UINT32_MAX || l->commands->len >= DIFF_MAX_COMMANDS ||
+        !intern(l, &traits))
+        return false;
+    d.traits = l->last_number & 0x7fffffff;
     g_array_append_val(l->commands, d);
+    return true;
 }
 
 /* How many of the sorted numbers are below x. */
@@ -157,57 +185,94 @@ static uint32_t count_below(const struct sort_key *numbers, uint32_t n, uint64_t
 
 /*
  * A command is behind the barriers that had completed when it was submitted,
- * and before those that were submitted when it had completed.
+ * and before those that were submitted when it had completed. False when there
+ * are too many barriers.
  */
-static void cut_epochs(struct diff_side *side)
+static bool cut_epochs(struct diff_side *side)
 {
     g_autofree struct sort_key *begun = NULL, *done = NULL;
     uint32_t n = 0;
 
-    side->barriers = g_new(uint32_t, side->n + 1);
-    for (uint32_t i = 0; i < side->n; i++) {
-        if (side->commands[i].barrier)
-            side->barriers[n++] = i;
-    }
+    for (uint32_t i = 0; i < side->n; i++)
+        n += diff_traits(&side->commands[i])->barrier;
+    if (n >= DIFF_MAX_BARRIERS)
+        return false;
+    side->barriers = g_new(uint32_t, n + 1);
     side->n_barriers = n;
     begun = g_new(struct sort_key, n + 1);
     done = g_new(struct sort_key, n + 1);
-    for (uint32_t i = 0; i < n; i++) {
-        begun[i].key = side->commands[side->barriers[i]].seq;
-        done[i].key = side->commands[side->barriers[i]].complete_seq;
+    for (uint32_t i = 0, k = 0; k < n; i++) {
+        if (!diff_traits(&side->commands[i])->barrier)
+            continue;
+        side->barriers[k] = i;
+        begun[k].key = side->commands[i].seq;
+        done[k++].key = side->commands[i].complete_seq;
     }
     sort_keys(done, n);
     for (uint32_t i = 0; i < side->n; i++) {
         struct diff_command *c = &side->commands[i];
+        uint32_t first = count_below(done, n, c->seq);
+        uint32_t last = c->complete_seq ? count_below(begun, n, c->complete_seq) : n;
 
-        c->first_epoch = count_below(done, n, c->seq);
-        c->last_epoch = c->complete_seq ? count_below(begun, n, c->complete_seq) : n;
-        c->last_epoch = MAX(c->first_epoch, c->last_epoch);
+        c->first_epoch = first & (DIFF_MAX_BARRIERS - 1);
+        c->epochs = MIN(last - MIN(first, last), DIFF_MANY_EPOCHS);
     }
     side->barrier_partner = g_new(uint32_t, n + 1);
     side->ordinal = g_new0(uint32_t, n + 1);
+    return true;
 }
 
-static void finish_loading(gpointer data)
+/* False when they are too far out of order for that. */
+static bool insert_in_order(struct diff_command *commands, uint32_t n)
 {
-    struct loading *l = data;
+    uint64_t moves = 0;
+
+    for (uint32_t i = 1; i < n; i++) {
+        struct diff_command c = commands[i];
+        uint32_t at = i;
+
+        for (; at > 0 && commands[at - 1].seq > c.seq; at--)
+            commands[at] = commands[at - 1];
+        commands[at] = c;
+        moves += i - at;
+        if (moves > 64 * (uint64_t)n)
+            return false;
+    }
+    return true;
+}
+
+/*
+ * By submission. As they have come by completion, and few are in flight at a
+ * time, each is near its place; else it takes twice the memory.
+ */
+static void sort_commands(struct diff_side *side)
+{
+    g_autofree struct sort_key *keys = NULL;
+    struct diff_command *sorted;
+
+    if (insert_in_order(side->commands, side->n))
+        return;
+    keys = g_new(struct sort_key, side->n);
+    for (uint32_t i = 0; i < side->n; i++)
+        keys[i] = (struct sort_key){ side->commands[i].seq, i };
+    sort_keys(keys, side->n);
+    sorted = g_new(struct diff_command, side->n);
+    for (uint32_t i = 0; i < side->n; i++)
+        sorted[i] = side->commands[keys[i].value];
+    g_free(side->commands);
+    side->commands = sorted;
+}
+
+static bool finish_loading(struct loading *l)
+{
     struct diff_side *side = l->side;
-    const struct diff_command *all = (const void *)l->commands->data;
-    g_autofree struct sort_key *keys = g_new(struct sort_key, l->commands->len + 1);
 
     side->n = l->commands->len;
-    side->commands = g_new(struct diff_command, side->n + 1);
-    side->completed = g_new(uint32_t, side->n + 1);
-    for (uint32_t i = 0; i < side->n; i++)
-        keys[i] = (struct sort_key){ all[i].seq, i };
-    sort_keys(keys, side->n);
-    for (uint32_t i = 0; i < side->n; i++) {
-        side->commands[i] = all[keys[i].value];
-        side->completed[keys[i].value] = i;
-    }
-    cut_epochs(side);
-    g_array_unref(l->commands);
+    side->commands = (void *)g_array_free(l->commands, FALSE);
+    diff_traits_table_free(l->traits);
     g_free(l);
+    sort_commands(side);
+    return cut_epochs(side);
 }
 
 static void side_free(gpointer data)
@@ -216,7 +281,6 @@ static void side_free(gpointer data)
 
     g_free(side->device);
     g_free(side->commands);
-    g_free(side->completed);
     g_free(side->barriers);
     g_free(side->barrier_partner);
     g_free(side->ordinal);
@@ -227,7 +291,7 @@ static void side_free(gpointer data)
 
 void diff_trace_init(struct diff_trace *trace, const char *path)
 {
-    trace->path = path;
+    *trace = (struct diff_trace){ .path = path };
     trace->sides = g_ptr_array_new_with_free_func(side_free);
 }
 
@@ -236,29 +300,40 @@ void diff_trace_clear(struct diff_trace *trace)
     g_ptr_array_unref(trace->sides);
 }
 
+static bool load_item(GPtrArray *loading, struct diff_trace *trace, const struct input *in,
+                      const struct td_item *item)
+{
+    const struct td_record *record = item->record;
+
+    if (item->kind == TD_ITEM_COMMAND)
+        return load_command(find_loading(loading, trace, in, command_device(item->command)),
+                            item->command);
+    if (record->kind == TD_DEVICE)
+        find_loading(loading, trace, in, record->device.id); /* it may do nothing */
+    if (record->kind == TD_EVENT && record->event.type < DIFF_EVENT_TYPES)
+        find_loading(loading, trace, in, record->event.device)->side->events[record->event.type]++;
+    return true;
+}
+
 int diff_trace_load(struct diff_trace *trace, struct filter *filter)
 {
-    GPtrArray *loading = g_ptr_array_new_with_free_func(finish_loading);
+    g_autoptr(GPtrArray) loading = g_ptr_array_new();
     struct input in;
     struct td_item item;
+    bool fits = true;
+    int status;
 
-    if (!input_open(&in, trace->path)) {
-        g_ptr_array_unref(loading);
+    if (!input_open(&in, trace->path))
         return EXIT_TROUBLE;
-    }
-    while (filter_next_item(filter, &in, false, &item)) {
-        if (item.kind == TD_ITEM_COMMAND) {
-            load_command(find_loading(loading, trace, &in, command_device(item.command)),
-                         item.command);
-        } else if (item.record->kind == TD_DEVICE) {
-            find_loading(loading, trace, &in, item.record->device.id); /* it may do nothing */
-        } else if (item.record->kind == TD_EVENT) {
-            const struct td_event *event = &item.record->event;
-
-            if (event->type < DIFF_EVENT_TYPES)
-                find_loading(loading, trace, &in, event->device)->side->events[event->type]++;
-        }
-    }
-    g_ptr_array_unref(loading);
-    return filter_close_input(filter, &in);
+    in.show_progress &= trace->show_progress;
+    while (fits && filter_next_item(filter, &in, false, &item))
+        fits = load_item(loading, trace, &in, &item);
+    for (guint i = 0; i < loading->len; i++)
+        fits &= finish_loading(loading->pdata[i]);
+    status = filter_close_input(filter, &in);
+    if (fits)
+        return status;
+    say("%s is too long to be compared as a whole: choose a part of it with --between",
+        trace->path);
+    return EXIT_TROUBLE;
 }

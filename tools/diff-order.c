@@ -28,25 +28,47 @@ struct epoch_pair {
     uint64_t best;
 };
 
-static GArray *common_epochs(const struct diff *d)
+/* Commands next to each other mostly share their epochs: count these runs. */
+static GArray *epoch_runs(const struct diff *d, GArray *weights)
 {
-    GArray *pairs = g_array_new(FALSE, FALSE, sizeof(struct epoch_pair));
-    g_autofree struct sort_key *keys = g_new(struct sort_key, d->sides[0].n + 1u);
-    size_t n = 0, end;
+    GArray *keys = g_array_new(FALSE, FALSE, sizeof(struct sort_key));
+    struct sort_key k = { 0, 0 };
 
     for (uint32_t i = 0; i < d->sides[0].n; i++) {
         const struct diff_command *a = &d->sides[0].commands[i], *b = diff_partner(d, 0, a);
+        uint64_t key;
 
+        if (!b || !a->blocks)
+            continue;
         /* Of equal a the largest b first: a chain takes one b of each a. */
-        if (b && a->blocks)
-            keys[n++].key = (uint64_t)a->last_epoch << 32 | (UINT32_MAX - b->last_epoch);
+        key = (uint64_t)diff_last_epoch(&d->sides[0], a) << 32 |
+              (UINT32_MAX - diff_last_epoch(&d->sides[1], b));
+        if (keys->len == 0 || key != k.key) {
+            static const uint32_t none = 0;
+
+            k = (struct sort_key){ key, keys->len };
+            g_array_append_val(keys, k);
+            g_array_append_val(weights, none);
+        }
+        g_array_index(weights, uint32_t, k.value)++;
     }
-    sort_keys(keys, n);
+    sort_keys((void *)keys->data, keys->len);
+    return keys;
+}
+
+static GArray *common_epochs(const struct diff *d)
+{
+    GArray *pairs = g_array_new(FALSE, FALSE, sizeof(struct epoch_pair));
+    g_autoptr(GArray) weights = g_array_new(FALSE, FALSE, sizeof(uint32_t));
+    g_autoptr(GArray) runs = epoch_runs(d, weights);
+    const struct sort_key *keys = (const void *)runs->data;
+    size_t n = runs->len, end;
+
     for (size_t i = 0; i < n; i = end) {
         struct epoch_pair p = { .before = DIFF_NONE };
 
         for (end = i; end < n && keys[end].key == keys[i].key; end++)
-            p.weight++;
+            p.weight += g_array_index(weights, uint32_t, keys[end].value);
         p.a = (uint32_t)(keys[i].key >> 32);
         p.b = UINT32_MAX - (uint32_t)keys[i].key;
         g_array_append_val(pairs, p);
@@ -97,7 +119,7 @@ static bool can_pair(const struct diff *d, uint32_t i, uint32_t j)
     const struct diff_command *a = &d->sides[0].commands[d->sides[0].barriers[i]];
     const struct diff_command *b = &d->sides[1].commands[d->sides[1].barriers[j]];
 
-    return a->op == b->op && a->lba == b->lba && a->blocks == b->blocks;
+    return diff_traits(a)->op == diff_traits(b)->op && a->lba == b->lba && a->blocks == b->blocks;
 }
 
 static void pair_barriers(struct diff *d, uint32_t i, uint32_t j)
@@ -106,7 +128,7 @@ static void pair_barriers(struct diff *d, uint32_t i, uint32_t j)
 
     d->sides[0].barrier_partner[i] = j;
     d->sides[1].barrier_partner[j] = i;
-    if (d->sides[0].commands[a].op == TD_OP_FLUSH) {
+    if (diff_traits(&d->sides[0].commands[a])->op == TD_OP_FLUSH) {
         d->sides[0].commands[a].partner = b;
         d->sides[1].commands[b].partner = a;
     }
@@ -128,14 +150,15 @@ static uint32_t first_in_epoch(const struct diff_side *side, uint32_t epoch)
     return first;
 }
 
-static void charge(const struct gap *g, uint32_t *cost, const struct diff_command *a,
-                   const struct diff_command *b)
+static void charge(const struct diff *d, const struct gap *g, uint32_t *cost,
+                   const struct diff_command *a, const struct diff_command *b)
 {
+    uint32_t last_a = diff_last_epoch(&d->sides[0], a), last_b = diff_last_epoch(&d->sides[1], b);
+
     for (uint32_t i = g->a0; i < g->a1; i++) {
         for (uint32_t j = g->b0; j < g->b1; j++)
             cost[(i - g->a0) * (g->b1 - g->b0) + j - g->b0] +=
-                (a->last_epoch <= i && b->first_epoch > j) ||
-                (a->first_epoch > i && b->last_epoch <= j);
+                (last_a <= i && b->first_epoch > j) || (a->first_epoch > i && last_b <= j);
     }
 }
 
@@ -155,14 +178,14 @@ static uint32_t *crossing_costs(const struct diff *d, const struct gap *g)
         const struct diff_command *a = &sa->commands[i], *b = diff_partner(d, 0, a);
 
         if (b && diff_is_write(a))
-            charge(g, cost, a, b);
+            charge(d, g, cost, a, b);
     }
     for (uint32_t j = from_b; j < to_b; j++) {
         const struct diff_command *b = &sb->commands[j];
 
-        if (b->partner != DIFF_NONE && diff_is_write(b) &&
+        if (b->partner < DIFF_GROUPED && diff_is_write(b) &&
             (b->partner < from_a || b->partner >= to_a))
-            charge(g, cost, &sa->commands[b->partner], b);
+            charge(d, g, cost, &sa->commands[b->partner], b);
     }
     return cost;
 }
@@ -246,11 +269,11 @@ void diff_align(struct diff *d)
 
 /* ---- What differs ---- */
 
-static void report_moved(struct diff *d, const struct diff_command *a,
-                         const struct diff_command *b)
+static void report_moved(struct diff *d, const struct diff_command *a, const struct diff_command *b)
 {
-    bool later = d->sides[0].ordinal[a->last_epoch] < d->sides[1].ordinal[b->first_epoch];
-    uint32_t b_barrier = later ? b->first_epoch - 1 : b->last_epoch;
+    bool later =
+        d->sides[0].ordinal[diff_last_epoch(&d->sides[0], a)] < d->sides[1].ordinal[b->first_epoch];
+    uint32_t b_barrier = later ? b->first_epoch - 1u : diff_last_epoch(&d->sides[1], b);
     const struct diff_side *side = &d->sides[1];
 
     /* The barrier next to where it is now; with a partner, which some have that it crossed. */
@@ -270,8 +293,8 @@ static void report_pair(struct diff *d, const struct diff_command *a, const stru
         return;
     if (diff_moved(d, a, b))
         report_moved(d, a, b);
-    if (a->fua != b->fua)
-        diff_report(d, a->fua ? DIFF_FUA_LOST : DIFF_FUA_ADDED, &f);
+    if (diff_traits(a)->fua != diff_traits(b)->fua)
+        diff_report(d, diff_traits(a)->fua ? DIFF_FUA_LOST : DIFF_FUA_ADDED, &f);
 }
 
 static void report_flushes(struct diff *d, unsigned s, enum diff_kind kind)
@@ -281,7 +304,7 @@ static void report_flushes(struct diff *d, unsigned s, enum diff_kind kind)
     for (uint32_t i = 0; i < side->n_barriers; i++) {
         const struct diff_command *c = &side->commands[side->barriers[i]];
 
-        if (c->op == TD_OP_FLUSH && side->barrier_partner[i] == DIFF_NONE)
+        if (diff_traits(c)->op == TD_OP_FLUSH && side->barrier_partner[i] == DIFF_NONE)
             diff_report(d, kind, &(struct diff_finding){ .a = s ? NULL : c, .b = s ? c : NULL });
     }
 }
@@ -295,8 +318,7 @@ static void report_group(struct diff *d, const struct diff_group *g)
         const struct diff_command *a = &d->sides[0].commands[members[g->start + i]];
 
         for (uint32_t j = 0; j < g->n_b; j++) {
-            const struct diff_command *b =
-                &d->sides[1].commands[members[g->start + g->n_a + j]];
+            const struct diff_command *b = &d->sides[1].commands[members[g->start + g->n_a + j]];
 
             if (a->lba < b->lba + b->blocks && b->lba < a->lba + a->blocks) {
                 report_pair(d, a, b);

@@ -2,14 +2,14 @@
 /* tracedisk diff, level outcome: errors, residuals, resets and the like. */
 #include "diff.h"
 
-static void compare_pair(struct diff *d, const struct diff_command *a,
-                         const struct diff_command *b)
+static void compare_pair(struct diff *d, const struct diff_command *a, const struct diff_command *b)
 {
     const struct diff_finding f = { .a = a, .b = b };
 
-    if (a->status != b->status || a->error != b->error)
+    if (diff_traits(a)->status != diff_traits(b)->status ||
+        diff_traits(a)->error != diff_traits(b)->error)
         diff_report(d, DIFF_STATUS, &f);
-    else if (a->residual != b->residual)
+    else if (diff_traits(a)->residual != diff_traits(b)->residual)
         diff_report(d, DIFF_RESIDUAL, &f);
 }
 
@@ -19,7 +19,7 @@ static void report_lonely(struct diff *d, unsigned s)
     for (uint32_t i = 0; i < d->sides[s].n; i++) {
         const struct diff_command *c = &d->sides[s].commands[i];
 
-        if (c->partner == DIFF_NONE && c->group == DIFF_NONE && c->status != TD_GOOD)
+        if (c->partner == DIFF_NONE && diff_traits(c)->status != TD_GOOD)
             diff_report(d, DIFF_STATUS,
                         &(struct diff_finding){ .a = s ? NULL : c, .b = s ? c : NULL });
     }
@@ -28,8 +28,8 @@ static void report_lonely(struct diff *d, unsigned s)
 static void compare_events(struct diff *d)
 {
     static const enum td_event_type types[] = {
-        TD_EVENT_RESET, TD_EVENT_ABORT, TD_EVENT_LOADVM, TD_EVENT_GUEST_ERROR, TD_EVENT_IO_ERROR,
-        TD_EVENT_FAULT,
+        TD_EVENT_RESET,       TD_EVENT_ABORT,    TD_EVENT_LOADVM,
+        TD_EVENT_GUEST_ERROR, TD_EVENT_IO_ERROR, TD_EVENT_FAULT,
     };
 
     for (size_t i = 0; i < G_N_ELEMENTS(types); i++) {

@@ -10,7 +10,7 @@ static void print_command(const char *side, const struct diff_command *c)
 {
     if (!c)
         return;
-    printf("  %s #%" PRIu64 " %s", side, c->seq, c->name);
+    printf("  %s #%" PRIu32 " %s", side, c->seq, diff_traits(c)->name);
     if (c->blocks)
         printf(" %" PRIu64 "+%" PRIu32, c->lba, c->blocks);
 }

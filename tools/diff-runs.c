@@ -23,8 +23,10 @@ static void compare_pair(struct diff *d)
     };
 
     for (unsigned s = 0; s < 2; s++) {
-        for (uint32_t i = 0; i < d->sides[s].n; i++)
-            d->sides[s].commands[i].partner = d->sides[s].commands[i].group = DIFF_NONE;
+        for (uint32_t i = 0; i < d->sides[s].n; i++) {
+            d->sides[s].commands[i].partner = DIFF_NONE;
+            d->sides[s].commands[i].often = 0;
+        }
     }
     d->groups = g_array_new(FALSE, FALSE, sizeof(struct diff_group));
     d->members = g_array_new(FALSE, FALSE, sizeof(uint32_t));
@@ -277,7 +279,7 @@ static void note_partners(struct several *all, unsigned side, guint run)
     uint32_t *partners = g_new(uint32_t, s->n + 1u);
 
     for (uint32_t i = 0; i < s->n; i++)
-        partners[i] = s->commands[i].partner;
+        partners[i] = s->commands[i].partner == DIFF_GROUPED ? DIFF_NONE : s->commands[i].partner;
     all->to_first[side][run] = partners;
 }
 

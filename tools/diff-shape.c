@@ -47,7 +47,7 @@ static void report_group(struct diff *d, const struct diff_group *g)
 
 static uint64_t blocks_key(const struct diff_command *c)
 {
-    return diff_mix(diff_mix(diff_mix(0, c->op), c->lba), c->blocks);
+    return diff_mix(diff_mix(diff_mix(0, diff_traits(c)->op), c->lba), c->blocks);
 }
 
 /* A command that failed, and whose work another one of its side did later, was tried again. */
@@ -60,7 +60,7 @@ static bool *find_retried(const struct diff_side *side)
     for (uint32_t i = 0; i < side->n; i++) {
         uint64_t key = blocks_key(&side->commands[i]);
 
-        if (side->commands[i].status != TD_GOOD)
+        if (diff_traits(&side->commands[i])->status != TD_GOOD)
             g_hash_table_add(failed, g_memdup2(&key, sizeof(key)));
     }
     for (uint32_t i = side->n; i-- > 0 && g_hash_table_size(failed) > 0;) {
@@ -68,7 +68,7 @@ static bool *find_retried(const struct diff_side *side)
 
         if (!g_hash_table_contains(failed, &key))
             continue;
-        if (side->commands[i].status == TD_GOOD)
+        if (diff_traits(&side->commands[i])->status == TD_GOOD)
             g_hash_table_add(worked, g_memdup2(&key, sizeof(key)));
         else
             retried[i] = g_hash_table_contains(worked, &key);
@@ -84,7 +84,7 @@ static void report_lonely(struct diff *d, unsigned s)
     for (uint32_t i = 0; i < side->n; i++) {
         const struct diff_command *c = &side->commands[i];
 
-        if (c->partner != DIFF_NONE || c->group != DIFF_NONE || c->op == TD_OP_FLUSH)
+        if (c->partner != DIFF_NONE || diff_traits(c)->op == TD_OP_FLUSH)
             continue;
         if (s)
             diff_report(d, retried[i] ? DIFF_RETRIED_IN_B : DIFF_COMMAND_ADDED,
@@ -184,7 +184,8 @@ static void report_choices(struct diff *d)
         const struct diff_command *a = &d->sides[0].commands[i], *b = diff_partner(d, 0, a);
 
         /* FUA lost or added is of level order, and may well change the name. */
-        if (b && a->name != b->name && a->fua == b->fua)
+        if (b && diff_traits(a)->name != diff_traits(b)->name &&
+            diff_traits(a)->fua == diff_traits(b)->fua)
             diff_report(d, DIFF_COMMAND_CHOICE, &(struct diff_finding){ .a = a, .b = b });
     }
 }

@@ -15,10 +15,10 @@ static const char *arrow(void)
 
 static void append_command(GString *text, const struct diff_command *c)
 {
-    g_string_append(text, c->name);
+    g_string_append(text, diff_traits(c)->name);
     if (c->blocks)
         g_string_append_printf(text, " %" PRIu64 "+%" PRIu32, c->lba, c->blocks);
-    g_string_append_printf(text, " #%" PRIu64, c->seq);
+    g_string_append_printf(text, " #%" PRIu32, c->seq);
 }
 
 /* A flush has no blocks: the next command that has some tells where it was. */
@@ -30,7 +30,7 @@ static void append_flush(GString *text, const struct diff *d, const struct diff_
 
     while (next < end && !next->blocks)
         next++;
-    g_string_append_printf(text, "#%" PRIu64, flush->seq);
+    g_string_append_printf(text, "#%" PRIu32, flush->seq);
     if (next < end) {
         g_string_append(text, " before ");
         append_command(text, next);
@@ -114,9 +114,9 @@ static char *kind_text(const struct diff *d, const struct diff_sums *sums, enum 
         append_choices(text, sums);
         break;
     default:
-        if ((first->a || first->b) && (diff_kind_level(kind) == DIFF_DATA ||
-                                       diff_kind_level(kind) == DIFF_ORDER ||
-                                       diff_kind_level(kind) == DIFF_OUTCOME)) {
+        if ((first->a || first->b) &&
+            (diff_kind_level(kind) == DIFF_DATA || diff_kind_level(kind) == DIFF_ORDER ||
+             diff_kind_level(kind) == DIFF_OUTCOME)) {
             g_string_append(text, sums->counts[kind] > 1 ? "the first: " : "");
             append_place(text, d, first);
         }
@@ -137,8 +137,7 @@ static void append_kind(GString *text, const struct diff *d, const struct diff_s
 }
 
 /* Those few that are no matter of numbers: each of them. */
-static void append_each(GString *text, const struct diff *d, enum diff_kind kind,
-                        const char *joint)
+static void append_each(GString *text, const struct diff *d, enum diff_kind kind, const char *joint)
 {
     for (guint i = 0; i < d->findings->len; i++) {
         const struct diff_finding *f = &g_array_index(d->findings, struct diff_finding, i);
@@ -176,27 +175,34 @@ static void put_not_comparable(GString *out, const struct diff *d)
 {
     if (!d->compare_digests)
         g_string_append_printf(out, "  Payloads cannot be compared: %s.\n",
-               d->sides[0].hash == d->sides[1].hash ? "the traces have no hashes" :
-                                                      "the traces' hashes are of different kinds");
+                               d->sides[0].hash == d->sides[1].hash ?
+                                   "the traces have no hashes" :
+                                   "the traces' hashes are of different kinds");
     else if (d->blocks_cut_otherwise)
-        g_string_append_printf(out, "  %" PRIu64 " blocks not comparable without sectors=on: their last writes are "
-               "cut otherwise, or were in flight together.\n",
-               d->blocks_cut_otherwise);
+        g_string_append_printf(out,
+                               "  %" PRIu64
+                               " blocks not comparable without sectors=on: their last writes are "
+                               "cut otherwise, or were in flight together.\n",
+                               d->blocks_cut_otherwise);
     if (d->blocks_after_error)
-        g_string_append_printf(out, "  %" PRIu64 " blocks not comparable: their last write failed.\n",
-               d->blocks_after_error);
+        g_string_append_printf(out,
+                               "  %" PRIu64 " blocks not comparable: their last write failed.\n",
+                               d->blocks_after_error);
     if (d->reads_unattributed)
-        g_string_append_printf(out, "  %" PRIu64 " reads returned other bytes, but not after the same writes.\n",
-               d->reads_unattributed);
+        g_string_append_printf(
+            out, "  %" PRIu64 " reads returned other bytes, but not after the same writes.\n",
+            d->reads_unattributed);
 }
 
 static void put_data(GString *out, const struct diff *d, const char *differences)
 {
     const char *mostly = d->blocks_cut_otherwise || d->blocks_after_error || !d->compare_digests ?
-                             " where comparable" : "";
+                             " where comparable" :
+                             "";
 
     if (*differences)
-        g_string_append_printf(out, "%sData differs%s: %s.\n", colour(COLOUR_RED), colour(COLOUR_NONE), differences);
+        g_string_append_printf(out, "%sData differs%s: %s.\n", colour(COLOUR_RED),
+                               colour(COLOUR_NONE), differences);
     else
         g_string_append_printf(out, "Same data%s.\n", mostly);
     put_not_comparable(out, d);
@@ -205,7 +211,8 @@ static void put_data(GString *out, const struct diff *d, const char *differences
 static void put_order(GString *out, const char *differences)
 {
     if (*differences)
-        g_string_append_printf(out, "%sOrder differs%s: %s.\n", colour(COLOUR_RED), colour(COLOUR_NONE), differences);
+        g_string_append_printf(out, "%sOrder differs%s: %s.\n", colour(COLOUR_RED),
+                               colour(COLOUR_NONE), differences);
     else
         g_string_append_printf(out, "Same order across flushes.\n");
 }
@@ -223,10 +230,11 @@ static void put_shape(GString *out, const struct diff *d, const char *difference
     g_autofree char *a = commands_text(d, 0), *b = commands_text(d, 1);
 
     if (strcmp(a, b) == 0)
-        g_string_append_printf(out, "%s%s commands%s%s.\n", *differences ? "" : "Same ", a, *differences ? ": " : "",
-               differences);
+        g_string_append_printf(out, "%s%s commands%s%s.\n", *differences ? "" : "Same ", a,
+                               *differences ? ": " : "", differences);
     else
-        g_string_append_printf(out, "%s %s %s commands%s%s.\n", a, arrow(), b, *differences ? ": " : "", differences);
+        g_string_append_printf(out, "%s %s %s commands%s%s.\n", a, arrow(), b,
+                               *differences ? ": " : "", differences);
 }
 
 /* "No new lint findings.", and whose are gone. */
@@ -234,7 +242,8 @@ static void put_lint(GString *out, const struct diff *d, const struct diff_sums 
 {
     if (!d->sides[0].lint) {
         g_string_append_printf(out, "Lint was not run%s.\n",
-               d->lint_forgone ? " on so many commands; with --lint always it is" : "");
+                               d->lint_forgone ? " on so many commands; with --lint always it is" :
+                                                 "");
         return;
     }
     if (!sums->counts[DIFF_LINT_NEW])
@@ -245,12 +254,13 @@ static void put_lint(GString *out, const struct diff *d, const struct diff_sums 
         append_each(rules, d, (enum diff_kind)i, "; ");
         if (rules->len)
             g_string_append_printf(out, "%" PRIu64 " %s: %s.\n", sums->counts[i],
-                   diff_kind_words((enum diff_kind)i, sums->counts[i]), rules->str);
+                                   diff_kind_words((enum diff_kind)i, sums->counts[i]), rules->str);
         g_string_free(rules, TRUE);
     }
     if (d->rules_not_compared)
-        g_string_append_printf(out, "  %" PRIu32 " lint %s be checked on one side only.\n", d->rules_not_compared,
-               d->rules_not_compared == 1 ? "rule can" : "rules can");
+        g_string_append_printf(out, "  %" PRIu32 " lint %s be checked on one side only.\n",
+                               d->rules_not_compared,
+                               d->rules_not_compared == 1 ? "rule can" : "rules can");
 }
 
 static double change_percent(const uint64_t x[2])
@@ -271,12 +281,13 @@ static void put_significant(GString *out, const struct diff_timing *t)
 {
     char from[HUMAN_MAX], to[HUMAN_MAX], from99[HUMAN_MAX], to99[HUMAN_MAX], n[64];
 
-    g_string_append_printf(out, "Time, %s: median %s %s %s (%+.0f %%), p99 %s %s %s (%+.0f %%), significant "
-           "(p %s %.2g, %s).\n",
-           t->what, human_time(t->p50[0], from), arrow(), human_time(t->p50[1], to),
-           change_percent(t->p50), human_time(t->p99[0], from99), arrow(),
-           human_time(t->p99[1], to99), change_percent(t->p99), t->p < 1e-6 ? "<" : "=",
-           MAX(t->p, 1e-6), numbers_text(t->n, n));
+    g_string_append_printf(
+        out,
+        "Time, %s: median %s %s %s (%+.0f %%), p99 %s %s %s (%+.0f %%), significant "
+        "(p %s %.2g, %s).\n",
+        t->what, human_time(t->p50[0], from), arrow(), human_time(t->p50[1], to),
+        change_percent(t->p50), human_time(t->p99[0], from99), arrow(), human_time(t->p99[1], to99),
+        change_percent(t->p99), t->p < 1e-6 ? "<" : "=", MAX(t->p, 1e-6), numbers_text(t->n, n));
 }
 
 /* All that did not change share a line. */
@@ -319,8 +330,8 @@ char *diff_level_summary(const struct diff *d, const struct diff_sums *sums, enu
                                differences);
         break;
     case DIFF_OUTCOME:
-        g_string_append_printf(out, "%s%s.\n",
-                               *differences ? "Outcome differs: " : "Same outcome", differences);
+        g_string_append_printf(out, "%s%s.\n", *differences ? "Outcome differs: " : "Same outcome",
+                               differences);
         put_lint(out, d, sums);
         break;
     default:

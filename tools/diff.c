@@ -230,14 +230,27 @@ static int diff_traces(const struct diff_options *o, const struct diff_traces *t
     return missing ? EXIT_TROUBLE : status;
 }
 
-static int load(const struct diff_options *o, struct diff_trace *trace)
+static void load(gpointer data, gpointer options)
 {
+    struct diff_trace *trace = data;
     struct filter filter;
-    int status;
 
-    set_filter(&filter, o);
-    status = diff_trace_load(trace, &filter);
+    set_filter(&filter, options);
+    trace->status = diff_trace_load(trace, &filter);
     filter_clear(&filter);
+}
+
+/* Two at a time: reading is most of the work. Returns the exit code. */
+static int load_all(struct diff_options *o, const struct diff_traces *t)
+{
+    GThreadPool *pool = g_thread_pool_new(load, o, 2, FALSE, NULL);
+    int status = EXIT_FINE;
+
+    for (guint i = 0; i < t->n; i++)
+        g_thread_pool_push(pool, &t->all[i], NULL);
+    g_thread_pool_free(pool, FALSE, TRUE);
+    for (guint i = 0; i < t->n; i++)
+        status = MAX(status, t->all[i].status);
     return status;
 }
 
@@ -278,21 +291,18 @@ static bool is_safe_output(const struct diff_options *o, char **paths, guint n)
     return true;
 }
 
-static int diff_paths(const struct diff_options *o, char **paths, guint n_a, guint n)
+static int diff_paths(struct diff_options *o, char **paths, guint n_a, guint n)
 {
     struct diff_traces t = { NULL, n_a, n };
-    int status = EXIT_FINE;
+    int status;
 
     if (!is_safe_output(o, paths, n))
         return EXIT_TROUBLE;
     t.all = g_new(struct diff_trace, n);
     for (guint i = 0; i < n; i++)
         diff_trace_init(&t.all[i], paths[i]);
-    for (guint i = 0; i < n && status != EXIT_TROUBLE; i++) {
-        int loaded = load(o, &t.all[i]);
-
-        status = MAX(status, loaded);
-    }
+    t.all[0].show_progress = true;
+    status = load_all(o, &t);
     if (status != EXIT_TROUBLE) {
         int compared;
 

@@ -29,6 +29,7 @@
 #include "libtracedisk/tracedisk.h"
 
 #define DIFF_NONE UINT32_MAX
+#define DIFF_GROUPED (UINT32_MAX - 1)
 
 enum diff_level {
     DIFF_DATA,
@@ -76,22 +77,37 @@ enum diff_kind {
     DIFF_KINDS,
 };
 
-struct diff_command {
-    uint64_t seq, complete_seq; /* complete_seq 0: pending */
-    uint64_t lba;
-    uint64_t digest; /* of the payload, folded to 64 bits; 0: none. Without blocks: of the CDB */
-    uint64_t bytes, residual;
+/*
+ * What many commands have in common: see diff-traits.c. Set to 0 before it is
+ * filled in, as it is compared as bytes.
+ */
+struct diff_traits {
     const char *name;
-    uint32_t blocks; /* 0: covers no blocks */
+    uint64_t bytes, residual;
     uint32_t n_elements;
     uint32_t sizes, offsets, contiguity; /* hashes of the element list's */
     uint32_t error;                      /* sense, or ATA status and error; 0: none */
-    uint32_t first_epoch, last_epoch;
-    uint32_t partner; /* index in the other side; DIFF_NONE */
-    uint32_t group;   /* index; DIFF_NONE */
     uint8_t op, status;
-    bool fua, barrier, write_same;
+    uint8_t fua, barrier, write_same; /* bool */
+    uint8_t unused[7];
 };
+
+/* There may be ten million of them on each side: 40 bytes. */
+struct diff_command {
+    uint64_t digest; /* of the payload, folded to 64 bits; 0: none. Without blocks: of the CDB */
+    uint64_t lba;
+    uint32_t blocks;            /* 0: covers no blocks */
+    uint32_t seq, complete_seq; /* complete_seq 0: pending */
+    uint32_t partner;           /* index in the other side; DIFF_NONE; DIFF_GROUPED */
+    uint32_t traits : 31;       /* number */
+    uint32_t often : 1;         /* there are several that are alike */
+    uint32_t first_epoch : 24;
+    uint32_t epochs : 8; /* to the last one; DIFF_MANY_EPOCHS: to the end */
+};
+
+#define DIFF_MAX_COMMANDS (1u << 30)
+#define DIFF_MAX_BARRIERS (1u << 24)
+#define DIFF_MANY_EPOCHS 255u
 
 #define DIFF_EVENT_TYPES 16
 
@@ -106,7 +122,6 @@ struct diff_side {
     char *device;
     struct diff_command *commands; /* in the order of their submission */
     uint32_t n;
-    uint32_t *completed; /* their indices in the order of their completion */
     uint32_t depth_max;
     uint32_t *barriers;  /* indices */
     uint32_t n_barriers;
@@ -155,6 +170,7 @@ struct diff {
     GArray *groups;                    /* struct diff_group */
     GArray *members;                   /* uint32_t */
     bool compare_digests;
+    uint64_t *left_keys;               /* bits, while partners are looked for */
 
     uint32_t levels;  /* bits 1 << enum diff_level that are asked for */
     uint64_t ignored; /* bits 1 << enum diff_kind */
@@ -173,11 +189,33 @@ struct diff {
     uint32_t fewest[2], most[2]; /* commands of a run */
 };
 
+/* ---- diff-traits.c ---- */
+
+#define DIFF_TRAITS_IN_CHUNK 4096u
+#define DIFF_TRAITS_CHUNKS (1 << 19)
+
+extern struct diff_traits *diff_traits_chunks[DIFF_TRAITS_CHUNKS];
+
+static inline const struct diff_traits *diff_traits(const struct diff_command *c)
+{
+    return &diff_traits_chunks[c->traits / DIFF_TRAITS_IN_CHUNK][c->traits % DIFF_TRAITS_IN_CHUNK];
+}
+
+struct diff_traits_table;
+
+struct diff_traits_table *diff_traits_table_new(void);
+void diff_traits_table_free(struct diff_traits_table *t);
+/* False when there are 2^31 of them. */
+bool diff_traits_intern(struct diff_traits_table *t, const struct diff_traits *traits,
+                        uint32_t *number);
+
 /* ---- diff-load.c ---- */
 
 /* One trace's devices, each a side; empty at first. */
 struct diff_trace {
     const char *path;
+    bool show_progress;
+    int status; /* as diff_trace_load() returned it */
     GPtrArray *sides; /* struct diff_side */
 };
 
@@ -285,13 +323,20 @@ static inline bool diff_wants(const struct diff *d, enum diff_level level)
 static inline const struct diff_command *diff_partner(const struct diff *d, unsigned side,
                                                       const struct diff_command *c)
 {
-    return c->partner == DIFF_NONE ? NULL : &d->sides[!side].commands[c->partner];
+    return c->partner >= DIFF_GROUPED ? NULL : &d->sides[!side].commands[c->partner];
+}
+
+static inline uint32_t diff_last_epoch(const struct diff_side *side, const struct diff_command *c)
+{
+    return c->epochs < DIFF_MANY_EPOCHS ? c->first_epoch + c->epochs : side->n_barriers;
 }
 
 /* Does it change what the disk holds? */
 static inline bool diff_is_write(const struct diff_command *c)
 {
-    return c->blocks && (c->op == TD_OP_WRITE || c->op == TD_OP_ZERO || c->op == TD_OP_TRIM);
+    uint8_t op = diff_traits(c)->op;
+
+    return c->blocks && (op == TD_OP_WRITE || op == TD_OP_ZERO || op == TD_OP_TRIM);
 }
 
 /* Is a pair on different sides of a barrier that both have? */
