@@ -277,6 +277,83 @@ def find(bench):
         "trace": f"{size / 1e6:.0f} MB, 4 KiB a command"}, others())
 
 
+def measured(arguments, output=subprocess.DEVNULL, fine=(0,)):
+    """Wall time in seconds and peak memory in MiB of a program."""
+    start = time.monotonic()
+    process = subprocess.Popen(arguments, stdout=output)
+    _, status, usage = os.wait4(process.pid, 0)
+    process.returncode = os.waitstatus_to_exitcode(status)
+    if process.returncode not in fine:
+        raise vm.Trouble(f"{arguments[0]} ended with {process.returncode}")
+    return time.monotonic() - start, usage.ru_maxrss / 1024
+
+
+def text_dump(trace, path):
+    """Without times and sequence numbers, which differ always."""
+    with open(path, "wb") as file:
+        dump = subprocess.Popen([vm.BUILD / "tools/tracedisk", "dump", trace],
+                                stdout=subprocess.PIPE)
+        subprocess.run(["cut", "-c33-"], stdin=dump.stdout, stdout=file, check=True)
+        dump.stdout.close()
+        if dump.wait():
+            raise vm.Trouble(f"tracedisk dump ended with {dump.returncode}")
+
+
+def compared_traces(bench, commands, percent, runs):
+    """Spreads of seconds and MiB of tracedisk diff; GNU diff's, on the text dumps."""
+    traces = [bench.path("a.tdt"), bench.path("b.tdt")]
+    texts = [bench.path("a.txt"), bench.path("b.txt")]
+    bench.progress("making the traces")
+    for trace, edits in zip(traces, (0, percent)):
+        subprocess.run([vm.BUILD / "bench/bench-gen-edits", trace, str(commands), str(edits)],
+                       check=True)
+    ours = []
+    for i in range(runs):
+        bench.progress(f"run {i + 1} of {runs}")
+        ours.append(measured([vm.BUILD / "tools/tracedisk", "diff", "--lint", "never", *traces],
+                             fine=(0, 1)))
+    bench.progress("GNU diff on the text dumps")
+    for trace, text in zip(traces, texts):
+        text_dump(trace, text)
+    gnu = measured(["diff", *texts], fine=(0, 1))
+    for text in texts:
+        os.unlink(text)
+    bench.remove_traces()
+    return *(measure.Spread.of(figures) for figures in zip(*ours)), gnu
+
+
+def diff_case(commands, percent, runs=9):
+    def run(bench):
+        others = bench.others()
+        seconds, memory, (gnu_seconds, gnu_memory) = compared_traces(
+            bench, commands, percent, min(runs, bench.pairs))
+        return Result("s", seconds, {
+            "peak memory": f"{memory.max:,.0f} MiB",
+            "GNU diff on the text dumps": f"{gnu_seconds:.2f} s, {gnu_memory:,.0f} MiB",
+            "ours ÷ GNU diff": f"time {seconds.median / gnu_seconds:.2f}, "
+                               f"memory {memory.max / gnu_memory:.2f}"}, others())
+    return run
+
+
+DIFF = "wall time of `tracedisk diff` (without lint) of two runs of a job of"
+
+CASES += [
+    Case("diff-1e5", f"{DIFF} 1e5 commands, 1 % of them edited", None, diff_case(100_000, 1)),
+    Case("diff-1e6", f"{DIFF} 1e6 commands, 1 %", Bar(1, at_most=True), diff_case(1_000_000, 1)),
+    Case("diff-1e6-30", f"{DIFF} 1e6 commands, 30 %", Bar(2, at_most=True),
+         diff_case(1_000_000, 30)),
+    Case("diff-1e7", f"{DIFF} 1e7 commands, 1 %", Bar(10, at_most=True),
+         diff_case(10_000_000, 1, 3)),
+]
+
+
+@case("diff-1e7-memory", "its peak memory; the bar is 1 GiB", Bar(1024, at_most=True))
+def diff_memory(bench):
+    others = bench.others()
+    _, memory, (_, gnu_memory) = compared_traces(bench, 10_000_000, 1, 1)
+    return Result("MiB", memory, {"GNU diff on the text dumps": f"{gnu_memory:,.0f} MiB"}, others())
+
+
 @case("scan", "records that `tracedisk stat` reads per second of CPU time, in millions", Bar(5))
 def scan(bench):
     trace = bench.path("scan.tdt")

@@ -38,77 +38,80 @@ static uint64_t next_random(struct job *job)
     return job->random >> 33;
 }
 
-/* A READ or WRITE FPDMA QUEUED as a Register Host to Device FIS. */
-static void make_fis(uint8_t *fis, unsigned slot, bool write, uint64_t lba, uint32_t blocks)
+/* READ or WRITE FPDMA QUEUED, or FLUSH CACHE EXT, as a Register Host to Device FIS. */
+static void make_fis(uint8_t *fis, unsigned slot, const struct job_command *c)
 {
+    uint32_t blocks = c->pages * PAGE / SECTOR;
+
     fis[0] = 0x27;
     fis[1] = 0x80;
-    fis[2] = write ? 0x61 : 0x60;
+    fis[2] = c->flush ? 0xea : c->write ? 0x61 : 0x60;
+    fis[7] = 0x40;
+    if (c->flush) {
+        return;
+    }
     fis[3] = (uint8_t)blocks;
     for (unsigned i = 0; i < 3; i++) {
-        fis[4 + i] = (uint8_t)(lba >> (8 * i));
-        fis[8 + i] = (uint8_t)(lba >> (24 + 8 * i));
+        fis[4 + i] = (uint8_t)(c->lba >> (8 * i));
+        fis[8 + i] = (uint8_t)(c->lba >> (24 + 8 * i));
     }
-    fis[7] = 0x40;
     fis[11] = (uint8_t)(blocks >> 8);
     fis[12] = (uint8_t)(slot << 3);
 }
 
-static void submit(struct job *job, unsigned slot)
+void job_submit(struct job *job, unsigned slot, const struct job_command *c)
 {
     uint8_t fis[20] = { 0 };
     struct td_element elements[JOB_MAX_ELEMENTS];
-    uint32_t n = job->mixed ? 1 + (uint32_t)next_random(job) % JOB_MAX_ELEMENTS : 1;
-    uint32_t blocks = n * PAGE / SECTOR;
-    bool write = job->mixed && next_random(job) % 3 == 0;
     const struct td_submit record = {
         .protocol = TD_ATA,
         .tag = slot,
         .raw = fis,
         .raw_len = sizeof(fis),
         .elements = elements,
-        .n_elements = n,
+        .n_elements = c->pages,
     };
 
     /* The last page first, so that no element continues the one before. */
-    for (uint32_t i = 0; i < n; i++) {
+    for (uint32_t i = 0; i < c->pages; i++) {
         elements[i] = (struct td_element){
-            .addr = BUFFERS + ((uint64_t)slot << 20) + (uint64_t)(n - 1 - i) * PAGE,
+            .addr = BUFFERS + ((uint64_t)slot << 20) + (uint64_t)(c->pages - 1 - i) * PAGE +
+                    c->offset,
             .len = PAGE,
         };
     }
-    if (job->mixed) {
-        job->lba = next_random(job) % (8u << 20) & ~7ull;
-    }
-    make_fis(fis, slot, write, job->lba, blocks);
-    job->lba += blocks;
-    job->bytes[slot] = n * PAGE;
+    make_fis(fis, slot, c);
     note(job, td_put_submit(job->stream, job->time_ns, &record, &job->seq[slot]));
     job->time_ns += 500;
 }
 
-static void complete(struct job *job, unsigned slot)
+void job_complete(struct job *job, unsigned slot, const struct job_command *c)
 {
     uint64_t sectors[JOB_MAX_ELEMENTS * PAGE / SECTOR];
     const struct td_metadata sdb = { TD_META_SDB_FIS, 8, RECEIVED_SDB };
     struct td_complete record = {
         .submit_seq = job->seq[slot],
-        .status = TD_GOOD,
-        .bytes = job->bytes[slot],
+        .status = c->error ? TD_ERROR : TD_GOOD,
+        .bytes = c->error ? 0 : c->pages * PAGE,
+        .residual = c->error ? c->pages * PAGE : 0,
         .has_ata = true,
-        .ata_status = 0x50,
+        .ata_status = c->error ? 0x51 : 0x50,
+        .ata_error = c->error ? 0x40 : 0,
         .metadata = &sdb,
         .n_metadata = 1,
     };
 
-    if (job->digests) { /* any bytes do: digests do not compress */
+    if (c->payload) {
+        job->random = c->payload;
+    }
+    if (job->digests && record.bytes) { /* any bytes do: digests do not compress */
         record.digest.kind = TD_HASH_XXH3;
         for (unsigned i = 0; i < TD_DIGEST_MAX; i++) {
             record.digest.bytes[i] = (uint8_t)next_random(job);
         }
     }
     if (job->sectors) {
-        record.n_sectors = job->bytes[slot] / SECTOR;
+        record.n_sectors = record.bytes / SECTOR;
         record.sectors = (const uint8_t *)sectors;
         for (uint32_t i = 0; i < record.n_sectors; i++) {
             sectors[i] = next_random(job) << 32 ^ next_random(job);
@@ -118,12 +121,30 @@ static void complete(struct job *job, unsigned slot)
     job->time_ns += 500;
 }
 
+/* Random as they come, so that runs of a job are not alike. */
+static struct job_command next_command(struct job *job)
+{
+    struct job_command c = { .pages = 1 };
+
+    if (job->mixed) {
+        c.pages = 1 + (uint32_t)next_random(job) % JOB_MAX_ELEMENTS;
+        c.write = next_random(job) % 3 == 0;
+        job->lba = next_random(job) % (8u << 20) & ~7ull;
+    }
+    c.lba = job->lba;
+    job->lba += c.pages * PAGE / SECTOR;
+    return c;
+}
+
 void job_round(struct job *job)
 {
+    struct job_command commands[JOB_DEPTH];
+
     for (unsigned slot = 0; slot < JOB_DEPTH; slot++) {
-        submit(job, slot);
+        commands[slot] = next_command(job);
+        job_submit(job, slot, &commands[slot]);
     }
     for (unsigned slot = 0; slot < JOB_DEPTH; slot++) {
-        complete(job, slot);
+        job_complete(job, slot, &commands[slot]);
     }
 }

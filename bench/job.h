@@ -20,7 +20,6 @@ struct job {
     uint64_t lba;
     uint64_t random;
     uint64_t seq[JOB_DEPTH];
-    uint32_t bytes[JOB_DEPTH];
     unsigned failures; /* records that could not be written */
 };
 
@@ -29,5 +28,17 @@ void job_begin(struct job *job, struct td_stream *stream);
 
 /* Submit a queue of commands, then complete it. */
 void job_round(struct job *job);
+
+struct job_command {
+    bool write, flush;
+    bool error;
+    uint64_t lba;
+    uint32_t pages;   /* an element each */
+    uint32_t offset;  /* of each element in its page */
+    uint64_t payload; /* seed of the digest */
+};
+
+void job_submit(struct job *job, unsigned slot, const struct job_command *command);
+void job_complete(struct job *job, unsigned slot, const struct job_command *command);
 
 #endif
