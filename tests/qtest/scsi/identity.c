@@ -174,6 +174,35 @@ static void check_capacity_changed(TdScsi *hba)
                          TD_SENSE_LBA_OUT_OF_RANGE);
 }
 
+/* More blocks than 32 bits count, where they are of 512 bytes */
+static void check_large(TdScsi *hba)
+{
+    uint64_t bytes = 3 * TiB;
+    uint64_t last = bytes / td_scsi_block_size(hba) - 1;
+    uint8_t p[ANSWER_BYTES], data[4096], found[2 * 4096];
+    TdCdb read = td_cdb_blocks(0x88, last, 1);
+    TdCdb write = td_cdb_blocks(0x8a, last, 1);
+    uint32_t size = td_scsi_block_size(hba);
+
+    resize(hba, bytes);
+    td_scsi_clear_unit_attention(hba);
+    td_scsi_expect_good(td_scsi_in(hba, td_cdb(0x25), p, 8), 0);
+    td_expect_hex((uint32_t)ldl_be_p(p), ==, MIN(last, UINT32_MAX));
+    ask(hba, td_cdb_action(0x9e, 0x10), p);
+    td_expect_hex(ldq_be_p(p), ==, last);
+    td_pattern(data, size, 8);
+    td_scsi_expect_good(td_scsi_out(hba, write, data, size), 0);
+    td_scsi_expect_good(td_scsi_in(hba, read, found, size), 0);
+    td_expect_mem(found, data, size);
+    if (last > UINT32_MAX) {
+        /* Not where its last 32 bits are. */
+        expect_medium(hba, (uint32_t)last, 1, 0);
+    }
+    read = td_cdb_blocks(0x88, last, 2);
+    td_scsi_expect_sense(td_scsi_in(hba, read, found, 2 * size),
+                         TD_SENSE_LBA_OUT_OF_RANGE);
+}
+
 /* ---- Units that there are not ------------------------------------------ */
 
 static void check_no_unit(TdScsi *hba)
@@ -258,6 +287,15 @@ static const TdCase cases[] = {
         .clause = "SBC-3 4.5",
         .good = "condition:unit-attention command:25",
         ON_UNITS(check_capacity_changed),
+    },
+    {
+        .name = "capacity/large",
+        .title = "A disk of 3 TiB has all its blocks, which READ "
+                 "CAPACITY(10) cannot count",
+        .clause = "SBC-3 5.15.2, 5.13, 5.35",
+        .good = "command:25 command:9e/10 command:88 command:8a",
+        .bad = "command:88",
+        ON_UNITS(check_large),
     },
     {
         .name = "no-unit",

@@ -134,7 +134,7 @@ static void check_unmap_too_many_blocks(TdScsi *hba)
     unsigned n;
 
     ask_vpd(hba, 0xb0, limits);
-    most = ldl_be_p(limits + 20);       /* MAXIMUM UNMAP LBA COUNT */
+    most = (uint32_t)ldl_be_p(limits + 20); /* MAXIMUM UNMAP LBA COUNT */
     n = MIN(most / blocks + 1, 255);
     if (n * blocks <= most) {
         return;                         /* this disk is too small for it */

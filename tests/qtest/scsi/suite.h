@@ -100,7 +100,6 @@ void run_on_units(void);
 /* Why a case makes sense on a tracedisk only. */
 #define OURS_STRICT "strict=on"
 #define OURS_FAULTS "a fault plan that holds commands"
-#define OURS_DEFINED "what no clause defines, and a tracedisk does"
 
 /* The answer to a CDB with this in its allocation length; its bytes. */
 #define ANSWER_BYTES 4096
