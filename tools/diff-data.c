@@ -5,11 +5,14 @@
  *
  * A digest covers all bytes of its command. So two contents are held against
  * each other only where commands of the same blocks brought them: writes, or
- * else reads since. All else is counted as not comparable, never guessed.
+ * else reads since; or where both traces have the blocks' own hashes. All else
+ * is counted as not comparable, never guessed.
  *
  * The blocks are cut at every border of any command of either side; such a
  * piece is never written in part.
  */
+#include <string.h>
+
 #include "diff.h"
 #include "sort.h"
 
@@ -31,6 +34,7 @@ struct content {
     uint8_t *read_racy; /* of each command, a bit */
     GHashTable *states; /* index of a read plus one -> place in state */
     GArray *state;      /* uint64_t: what the read's blocks held; see hash_state() */
+    struct diff_sectors *sectors; /* blocks' own hashes, where these are needed */
     uint32_t visible;   /* a write none of whose pieces is overwritten; DIFF_NONE: not known */
 };
 
@@ -236,8 +240,7 @@ static void replay_write(const struct replay *r, uint32_t place)
     uint32_t beside = first_beside(r, place);
     struct content *t = r->t;
 
-    for_pieces(r->p, c, i)
-    {
+    for_pieces(r->p, c, i) {
         struct held *held = &t->held[i];
 
         held->racy = held->writer != DIFF_NONE && held->writer >= beside;
@@ -256,8 +259,7 @@ static void replay_read(const struct replay *r, uint32_t place)
     gpointer wanted = g_hash_table_lookup(t->states, GUINT_TO_POINTER(index + 1));
     uint64_t state = 0;
 
-    for_pieces(r->p, c, i)
-    {
+    for_pieces(r->p, c, i) {
         uint32_t write = t->held[i].writer;
 
         if (write != DIFF_NONE && write >= beside)
@@ -410,8 +412,7 @@ static enum verdict judge_reads(const struct diff *d, const struct pieces *p, ui
 
         if (is_racy_read(t, read))
             return CUT_OTHERWISE;
-        for_pieces(p, s ? b : a, i)
-        {
+        for_pieces(p, s ? b : a, i) {
             if (t->held[i].reader != read)
                 return CUT_OTHERWISE;
         }
@@ -425,13 +426,25 @@ static bool is_wholly_visible(const struct diff_side *side, const struct pieces 
 {
     if (t->visible == write)
         return true;
-    for_pieces(p, &side->commands[write], i)
-    {
+    for_pieces(p, &side->commands[write], i) {
         if (t->held[i].writer != write)
             return false;
     }
     t->visible = write;
     return true;
+}
+
+/* By the blocks' own hashes, however the writes were cut. */
+static enum verdict judge_blocks(const struct pieces *p, const struct diff_command *a,
+                                 const struct diff_command *b, uint32_t piece)
+{
+    uint64_t first = p->border[piece], blocks = p->border[piece + 1] - first;
+    const uint8_t *of_a = diff_sectors_at(p->contents[0].sectors, a, first, blocks);
+    const uint8_t *of_b = diff_sectors_at(p->contents[1].sectors, b, first, blocks);
+
+    if (!of_a || !of_b)
+        return CUT_OTHERWISE;
+    return memcmp(of_a, of_b, blocks * TD_SECTOR_HASH) == 0 ? SAME : DIFFERENT;
 }
 
 static enum verdict judge(const struct diff *d, struct pieces *p, uint32_t piece)
@@ -440,6 +453,7 @@ static enum verdict judge(const struct diff *d, struct pieces *p, uint32_t piece
     const struct diff_command *a = writer_of(d, p, 0, piece);
     const struct diff_command *b = writer_of(d, p, 1, piece);
     bool racy = ta->held[piece].racy || tb->held[piece].racy;
+    enum verdict verdict;
 
     if (!a && !b)
         return SAME; /* the reads tell */
@@ -464,7 +478,25 @@ static enum verdict judge(const struct diff *d, struct pieces *p, uint32_t piece
     if (same_blocks(a, b) && is_wholly_visible(&d->sides[0], p, ta, ta->held[piece].writer) &&
         is_wholly_visible(&d->sides[1], p, tb, tb->held[piece].writer))
         return DIFFERENT;
-    return judge_reads(d, p, piece);
+    verdict = judge_reads(d, p, piece);
+    return verdict == CUT_OTHERWISE ? judge_blocks(p, a, b, piece) : verdict;
+}
+
+/* Read the blocks' hashes of what cannot be judged without, if both traces have some. */
+static void find_sectors(const struct diff *d, struct pieces *p)
+{
+    if (!d->sides[0].has_sectors || !d->sides[1].has_sectors)
+        return;
+    for (uint32_t i = 0; i + 1 < p->n; i++) {
+        const struct diff_command *a = writer_of(d, p, 0, i), *b = writer_of(d, p, 1, i);
+
+        if (!a || !b || judge(d, p, i) != CUT_OTHERWISE)
+            continue;
+        diff_sectors_want(p->contents[0].sectors, a);
+        diff_sectors_want(p->contents[1].sectors, b);
+    }
+    for (unsigned s = 0; s < 2; s++)
+        diff_sectors_read(p->contents[s].sectors, d->sides[s].path);
 }
 
 static void report_run(struct diff *d, const struct pieces *p, enum verdict verdict, uint32_t first,
@@ -518,6 +550,7 @@ static void content_init(struct content *t, uint32_t n_commands)
     t->read_racy = g_new0(uint8_t, n_commands / 8 + 1u);
     t->states = g_hash_table_new(NULL, NULL);
     t->state = g_array_new(FALSE, FALSE, sizeof(uint64_t));
+    t->sectors = diff_sectors_new();
     t->visible = DIFF_NONE;
 }
 
@@ -534,6 +567,7 @@ static void content_clear(struct content *t)
     g_free(t->read_racy);
     g_hash_table_unref(t->states);
     g_array_unref(t->state);
+    diff_sectors_free(t->sectors);
 }
 
 void diff_data(struct diff *d)
@@ -549,6 +583,7 @@ void diff_data(struct diff *d)
         replay(&d->sides[s], &p, &p.contents[s]);
     }
     compare_payloads(d, &p);
+    find_sectors(d, &p);
     compare_contents(d, &p);
     for (unsigned s = 0; s < 2; s++)
         content_clear(&p.contents[s]);

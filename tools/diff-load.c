@@ -155,6 +155,7 @@ static bool load_command(struct loading *l, const struct td_command *c)
         d.complete_seq = (uint32_t)c->complete_seq;
         if (d.blocks)
             d.digest = fold_digest(&c->complete.digest);
+        l->side->has_sectors |= c->complete.sectors != NULL;
         if (c->complete.digest.kind != TD_HASH_NONE)
             l->side->hash = c->complete.digest.kind;
     }

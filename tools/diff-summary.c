@@ -173,17 +173,18 @@ static char *level_text(const struct diff *d, const struct diff_sums *sums, enum
 
 static void put_not_comparable(GString *out, const struct diff *d)
 {
+    bool has_sectors = d->sides[0].has_sectors && d->sides[1].has_sectors;
+
     if (!d->compare_digests)
         g_string_append_printf(out, "  Payloads cannot be compared: %s.\n",
                                d->sides[0].hash == d->sides[1].hash ?
                                    "the traces have no hashes" :
                                    "the traces' hashes are of different kinds");
     else if (d->blocks_cut_otherwise)
-        g_string_append_printf(out,
-                               "  %" PRIu64
-                               " blocks not comparable without sectors=on: their last writes are "
-                               "cut otherwise, or were in flight together.\n",
-                               d->blocks_cut_otherwise);
+        g_string_append_printf(out, "  %" PRIu64 " blocks not comparable%s: their last writes %s.\n",
+                               d->blocks_cut_otherwise, has_sectors ? "" : " without sectors=on",
+                               has_sectors ? "were in flight together" :
+                                             "are cut otherwise, or were in flight together");
     if (d->blocks_after_error)
         g_string_append_printf(out,
                                "  %" PRIu64 " blocks not comparable: their last write failed.\n",

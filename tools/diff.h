@@ -128,6 +128,7 @@ struct diff_side {
     uint32_t *barrier_partner; /* index in the other side's barriers; DIFF_NONE */
     uint32_t *ordinal;         /* of each epoch: n_barriers + 1 of them */
     uint32_t block_size;
+    bool has_sectors; /* some commands have a hash of each block */
     enum td_hash_kind hash; /* TD_HASH_NONE: no digests */
     uint64_t events[DIFF_EVENT_TYPES];
     struct diff_times *times;
@@ -297,6 +298,20 @@ void diff_lint_trace(struct diff_trace *trace, struct filter *filter);
 void diff_lint_free(struct diff_lint *l);
 void diff_lint(struct diff *d);
 char *diff_lint_text(const struct diff *d, const struct diff_finding *f);
+
+/* ---- diff-sectors.c ---- */
+
+struct diff_sectors;
+
+/* Those of commands of one side: say which are wanted, then read its trace. */
+struct diff_sectors *diff_sectors_new(void);
+void diff_sectors_free(struct diff_sectors *s);
+void diff_sectors_want(struct diff_sectors *s, const struct diff_command *c);
+void diff_sectors_read(struct diff_sectors *s, const char *path);
+
+/* The hashes of these blocks of a command, one after the other; NULL: not all are known. */
+const uint8_t *diff_sectors_at(const struct diff_sectors *s, const struct diff_command *c,
+                               uint64_t lba, uint64_t blocks);
 
 /* ---- diff-time.c ---- */
 
