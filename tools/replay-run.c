@@ -133,6 +133,9 @@ static bool is_wanted(struct run *run, const struct td_command *c, bool *failed)
 /* Why a command is not even tried. */
 static const char *unfit(const struct td_command *c)
 {
+    enum { UNIT_ATTENTION = 6 };
+    struct sense_code sense;
+
     if (!c->submit_known)
         return "its submission is not in the trace";
     switch (c->complete.status) {
@@ -140,6 +143,11 @@ static const char *unfit(const struct td_command *c)
         return "had no end";
     case TD_ABORTED:
         return "was aborted";
+    case TD_ERROR:
+        /* SAM-5 5.14: it was not even looked at. */
+        return sense_decode(&c->complete, &sense) && sense.key == UNIT_ATTENTION ?
+                   "met a unit attention" :
+                   NULL;
     default:
         return NULL;
     }
