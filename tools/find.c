@@ -19,6 +19,8 @@ struct find {
     struct find_file file;
     uint64_t other_sizes; /* commands of disks with another block size */
     uint64_t bytes[PIECE_REST + 1];
+    struct td_sectors *hasher; /* of kept bytes */
+    uint32_t hasher_block_size;
 };
 
 static const char *const piece_names[] = {
@@ -71,13 +73,38 @@ static void see_sector(const struct td_command *c, struct memory *memory, uint32
     carrier->has_addr = memory_at(memory, (uint64_t)i * block_size, &carrier->addr);
 }
 
+/* The hashes of a command's blocks, recorded or of the bytes that are kept; NULL: none. */
+static const uint8_t *block_hashes(struct find *f, const struct td_command *c, uint32_t block_size,
+                                   uint32_t *n)
+{
+    uint8_t chunk[TD_PIECE];
+    uint64_t done = 0;
+    int64_t got;
+
+    *n = c->complete.n_sectors;
+    if (c->complete.sectors || !c->complete.n_parts)
+        return c->complete.sectors;
+    if (f->hasher_block_size != block_size) {
+        td_sectors_free(f->hasher);
+        f->hasher = td_sectors_new(block_size);
+        f->hasher_block_size = block_size;
+    }
+    td_sectors_begin(f->hasher);
+    while ((got = td_reader_payload(f->in.reader, &c->complete, done, chunk, sizeof(chunk))) > 0) {
+        td_sectors_add(f->hasher, chunk, (size_t)got);
+        done += (uint64_t)got;
+    }
+    return td_sectors_end(f->hasher, n);
+}
+
 static void see_command(struct find *f, const struct td_command *c)
 {
     struct memory memory = { .command = c };
-    uint32_t block_size;
+    const uint8_t *hashes;
+    uint32_t block_size, n;
 
-    if (c->complete.status == TD_PENDING || !c->complete.n_sectors || !c->submit_known ||
-        !(c->decoded.flags & TD_HAS_LBA))
+    if (c->complete.status == TD_PENDING || !(c->complete.n_sectors || c->complete.n_parts) ||
+        !c->submit_known || !(c->decoded.flags & TD_HAS_LBA))
         return;
     block_size = input_block_size(&f->in, command_device(c));
     if (!f->file.block_size)
@@ -86,9 +113,9 @@ static void see_command(struct find *f, const struct td_command *c)
         f->other_sizes++;
         return;
     }
-    for (uint32_t i = 0; i < c->complete.n_sectors; i++) {
-        struct sector *sector =
-            find_file_sector(&f->file, c->complete.sectors + (size_t)i * TD_SECTOR_HASH);
+    hashes = block_hashes(f, c, block_size, &n);
+    for (uint32_t i = 0; i < n; i++) {
+        struct sector *sector = find_file_sector(&f->file, hashes + (size_t)i * TD_SECTOR_HASH);
 
         if (sector)
             see_sector(c, &memory, i, block_size, sector);
@@ -193,12 +220,13 @@ static int find_in_trace(struct find *f, const char *path, bool as_json)
         print_pieces(f, as_json);
         status = f->bytes[PIECE_UNSEEN] ? EXIT_FINDINGS : EXIT_FINE;
     } else if (!f->in.failed) {
-        say("%s: no command looked at has hashes of its blocks: record with "
-            "-device tracedisk,sectors=on,...",
+        say("%s: no command looked at has hashes of its blocks, or its bytes: record with "
+            "-device tracedisk,sectors=on,... or payload=all",
             path);
         status = EXIT_TROUBLE;
     }
     output_flush();
+    td_sectors_free(f->hasher);
     reading = filter_close_input(&f->filter, &f->in);
     if (f->other_sizes)
         say("%" PRIu64 " commands of disks with another block size than %" PRIu32

@@ -11,9 +11,9 @@
  * of libtracedisk's structs; bytes are hex strings, pairs are objects, elements
  * are [addr, len, flags]. "complete" names its submit, and "event" its "ref",
  * by line number from 0, and a submit's "origin" its "stack".
- * A complete's "data" is a payload in hex; with "keep" it is kept in the trace,
- * and, without "unhashed", hashed. On stdout: the sequence number of each line's
- * record.
+ * A complete's "data" is a payload in hex, of which each block is hashed; with
+ * "keep" it is kept in the trace instead, and hashed as a whole, "unhashed" not
+ * even that. On stdout: the sequence number of each line's record.
  */
 #include <inttypes.h>
 #include <jansson.h>
@@ -215,7 +215,7 @@ static struct td_sectors *hash_sectors(const json_t *o, struct td_complete *c)
 
     bytes(o, "data", data, size);
     td_sectors_begin(sectors);
-    td_sectors_add(sectors, data, size);
+    td_sectors_add(sectors, data, has(o, "keep") ? 0 : size);
     c->sectors = td_sectors_end(sectors, &c->n_sectors);
     free(data);
     return sectors;
