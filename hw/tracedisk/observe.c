@@ -13,6 +13,11 @@
 #define TYPE_TRACEDISK_OBSERVER_REGION "tracedisk-observer-region"
 
 #define PAGE 4096
+/*
+ * All but the last page: a region of 2^64 bytes over another one of 2^64, as
+ * the guest's IOMMU is, would fail an assertion where QEMU renders them.
+ */
+#define OBSERVED_BYTES (UINT64_MAX - (PAGE - 1))
 /* Accesses remembered: with 256 KiB pieces a hundred times what is needed. */
 #define MEMORY 8192
 /* How far back a command's memory may have been accessed before it came. */
@@ -248,7 +253,7 @@ TdObserver *td_observer_get(PCIDevice *pci, bool early)
     region = g_new0(ObserverRegion, 1);
     memory_region_init_iommu(region, sizeof(*region),
                              TYPE_TRACEDISK_OBSERVER_REGION, OBJECT(pci),
-                             "tracedisk-observer", UINT64_MAX);
+                             "tracedisk-observer", OBSERVED_BYTES);
     region->observer = o;
     o->region = &region->parent_obj;
     memory_region_add_subregion_overlap(&pci->bus_master_container_region, 0,
