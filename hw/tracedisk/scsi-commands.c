@@ -343,6 +343,7 @@ void scsi_fail_io(ScsiRequest *c, int ret, bool is_read)
 
 uint8_t *scsi_reply(ScsiRequest *c, uint32_t size)
 {
+    qemu_vfree(c->buf);         /* there is one after a migration */
     c->buf = qemu_memalign(16, MAX(size, 16));
     memset(c->buf, 0, MAX(size, 16));
     c->reply = MIN(size, c->req.cmd.xfer);

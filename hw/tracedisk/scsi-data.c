@@ -28,6 +28,9 @@ static bool coroutine_fn hba_turn(ScsiRequest *c, uint32_t bytes)
 {
     TdScsi *s = scsi_disk(c);
 
+    if (c->turn_over) {
+        return true;            /* before a migration */
+    }
     c->piece = bytes;
     c->hba_has_turn = true;
     td_transfer_pause(&c->transfer);
@@ -37,6 +40,7 @@ static bool coroutine_fn hba_turn(ScsiRequest *c, uint32_t bytes)
                                 give_turn_to_hba, c);
     }
     qemu_coroutine_yield();
+    c->turn_over = true;
     if (td_transfer_co_start(&c->transfer) < 0) {
         return false;
     }
@@ -47,10 +51,20 @@ static bool coroutine_fn hba_turn(ScsiRequest *c, uint32_t bytes)
     return true;
 }
 
-static void need_piece_buffer(ScsiRequest *c)
+static void piece_over(ScsiRequest *c, uint32_t bytes)
+{
+    c->over += bytes;
+    c->turn_over = false;
+}
+
+/* Zeroed, as far as used: an HBA may leave parts of it as they are. */
+static void need_piece_buffer(ScsiRequest *c, uint32_t bytes)
 {
     if (!c->buf) {
         c->buf = blk_blockalign(scsi_disk(c)->disk.blk, SCSI_PIECE_BYTES);
+        if (c->req.cmd.mode == SCSI_XFER_TO_DEV) {
+            memset(c->buf, 0, bytes);
+        }
     }
 }
 
@@ -99,6 +113,9 @@ uint8_t *coroutine_fn scsi_co_receive_all(ScsiRequest *c)
         scsi_fail(c, SENSE_CODE(TARGET_FAILURE));
         return NULL;
     }
+    if (!c->req.sg && !c->turn_over) {
+        memset(c->buf, 0, bytes);
+    }
     return bytes == 0 || scsi_co_receive(c, c->buf, bytes) ? c->buf : NULL;
 }
 
@@ -116,15 +133,15 @@ bool coroutine_fn scsi_co_read(ScsiRequest *c, uint64_t lba, uint64_t blocks)
     } else {
         bytes = td_transfer_limit(t, bytes, 1);
     }
-    for (uint64_t done = 0; !c->req.sg && done < bytes;) {
-        uint32_t n = MIN(bytes - done, SCSI_PIECE_BYTES);
+    while (!c->req.sg && c->over < bytes) {
+        uint32_t n = MIN(bytes - c->over, SCSI_PIECE_BYTES);
 
-        need_piece_buffer(c);
-        ret = td_transfer_co_read_piece(t, offset + done, c->buf, n);
+        need_piece_buffer(c, n);
+        ret = td_transfer_co_read_piece(t, offset + c->over, c->buf, n);
         if (ret < 0 || !hba_turn(c, n)) {
             break;
         }
-        done += n;
+        piece_over(c, n);
     }
     if (ret < 0) {
         scsi_fail_io(c, ret, true);
@@ -149,18 +166,19 @@ bool coroutine_fn scsi_co_write(ScsiRequest *c, uint64_t lba, uint64_t blocks,
     } else {
         bytes = td_transfer_limit(t, bytes, s->disk.block_size);
     }
-    for (uint64_t done = 0; !c->req.sg && done < bytes;) {
-        uint32_t n = MIN(bytes - done, SCSI_PIECE_BYTES);
+    while (!c->req.sg && c->over < bytes) {
+        uint32_t n = MIN(bytes - c->over, SCSI_PIECE_BYTES);
 
-        need_piece_buffer(c);
+        need_piece_buffer(c, n);
         if (!hba_turn(c, n)) {
             break;
         }
-        ret = td_transfer_co_write_piece(t, offset + done, c->buf, n, flags);
+        ret = td_transfer_co_write_piece(t, offset + c->over, c->buf, n,
+                                         flags);
         if (ret < 0) {
             break;
         }
-        done += n;
+        piece_over(c, n);
     }
     if (ret < 0) {
         scsi_fail_io(c, ret, false);

@@ -51,6 +51,9 @@ static void complete(ScsiRequest *c)
     }
     compare_list(c);
     tell_observed(c);
+    if (unlikely(c->over_before)) {
+        scsi_forget_digests(c);
+    }
     result->residual = req->cmd.xfer - MIN(req->cmd.xfer, result->bytes);
     result->scsi_status = c->status;
     result->sense = c->status == CHECK_CONDITION ? req->sense : NULL;
@@ -233,6 +236,9 @@ static void begin(ScsiRequest *c)
     td_transfer_note_origin(t);
     td_doorbell_infer(s->doorbell, t->origin);
     td_transfer_begin(t, &submit);
+    if (unlikely(c->over_before)) {
+        scsi_begin_in_middle(c);
+    }
 }
 
 /* What must be right before any command is looked at (SPC-4 5.4, 5.14) */
@@ -333,9 +339,13 @@ static void continue_request(SCSIRequest *req)
 
     if (c->hba_has_turn) {
         c->hba_has_turn = false;
-        step(c);
-        return;
+        if (c->co) {
+            step(c);
+            return;
+        }
+        c->turn_over = true;
     }
+    c->run_again = false;
     if (!c->transfer.active) {
         /* Came with a migration. */
         begin(c);
@@ -372,6 +382,8 @@ static const SCSIReqOps scsi_request_ops = {
     .read_data = continue_request,
     .write_data = continue_request,
     .get_buf = get_buf,
+    .save_request = scsi_save_request,
+    .load_request = scsi_load_request,
 };
 
 SCSIRequest *scsi_request_new(SCSIDevice *dev, uint32_t tag, uint32_t lun,

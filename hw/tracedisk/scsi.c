@@ -12,7 +12,6 @@
 #include "compat.h"
 #include "scsi.h"
 #include "host-address.h"
-#include "migration/qemu-file-types.h"
 
 /* ---- Unit attention ---------------------------------------------------- */
 

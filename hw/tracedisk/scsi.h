@@ -121,7 +121,11 @@ typedef struct ScsiRequest {
     /* An HBA without scatter-gather lists takes or fills a piece of buf. */
     bool hba_has_turn;
     bool first_turn_over;
+    bool turn_over;             /* the disk has not yet dealt with that piece */
     uint32_t piece;             /* bytes */
+    uint64_t over;              /* bytes of the pieces before */
+    uint64_t over_before;       /* of these, before a migration */
+    bool run_again;             /* came with a migration, when the VM runs */
     uint64_t observed_since;
     bool finished;              /* run() is over */
     bool entered;               /* by step(), which looks at what comes out */
@@ -207,6 +211,16 @@ bool coroutine_fn scsi_co_store(ScsiRequest *c, int64_t offset,
                                 BdrvRequestFlags flags);
 /* The whole data-out buffer; NULL: failed. */
 uint8_t *coroutine_fn scsi_co_receive_all(ScsiRequest *c);
+
+/* scsi-migration.c */
+void scsi_save_request(QEMUFile *f, SCSIRequest *req);
+void scsi_load_request(QEMUFile *f, SCSIRequest *req);
+/*
+ * The beginning of the payload went by before the migration: it counts, but of
+ * a part there are neither bytes nor hashes.
+ */
+void scsi_begin_in_middle(ScsiRequest *c);
+void scsi_forget_digests(ScsiRequest *c);
 
 /* scsi.c */
 void scsi_set_unit_attention(TdScsi *s, unsigned condition);

@@ -34,15 +34,15 @@ def true(condition, what):
         raise AssertionError(what)
 
 
-def until(condition, what):
+def until(condition, what, patience=PATIENCE):
     """Wait until the condition gives something; returns it."""
-    end = time.monotonic() + PATIENCE
+    end = time.monotonic() + patience
     while time.monotonic() < end:
         found = condition()
         if found:
             return found
         time.sleep(0.01)
-    raise AssertionError(f"waited {PATIENCE} s: {what}")
+    raise AssertionError(f"waited {patience} s: {what}")
 
 
 class Bench:
