@@ -20,7 +20,8 @@ static void list_short(struct lint *l, void *state, const struct lint_command *c
 const struct lint_rule lint_list_short = {
     .id = "list-short",
     .severity = LINT_ERROR,
-    .clause = "AHCI 1.3.1 6.1 (Command List Overflow), 3.3.5 PxIS.OFS",
+    .clause = "AHCI 1.3.1 6.1 (Command List Overflow), 3.3.5 PxIS.OFS; SAM-5 5.1 (Data-In Buffer Size, "
+              "Data-Out Buffer Size)",
     .title = "the scatter-gather list is shorter than the transfer",
     .why = "An HBA runs out of list while the disk still sends or waits: it sets PxIS.OFS, drops "
            "the rest, and may need a port reset. Make the list as long as the blocks in the FIS "
@@ -40,7 +41,8 @@ static void list_long(struct lint *l, void *state, const struct lint_command *c,
 const struct lint_rule lint_list_long = {
     .id = "list-long",
     .severity = LINT_WARNING,
-    .clause = "AHCI 1.3.1 6.1 (Command List Underflow)",
+    .clause = "AHCI 1.3.1 6.1 (Command List Underflow); SAM-5 5.1 (Data-In Buffer Size, Data-Out "
+              "Buffer Size)",
     .title = "the scatter-gather list is longer than the transfer",
     .why = "Legal, and nothing tells the driver of a queued command: the rest of the buffer keeps "
            "what it held. Often the count in the FIS or CDB is wrong.",
@@ -188,7 +190,7 @@ static void memory_shared(struct lint *l, void *state, const struct lint_command
 const struct lint_rule lint_memory_shared = {
     .id = "memory-shared",
     .severity = LINT_ERROR,
-    .clause = "AHCI 1.3.1 5.5.1; ACS-3 4.14 (commands may be executed in any order)",
+    .clause = "AHCI 1.3.1 5.5.1; ACS-3 4.14, SAM-5 8.6 (commands may be executed in any order)",
     .title = "memory of a command in flight is given to another command",
     .why = "The disk may run queued commands in any order, and at the same time: which bytes end "
            "up in the shared memory, or on the disk, is a matter of luck. Two commands that both "
@@ -218,7 +220,7 @@ static void outside_ram(struct lint *l, void *state, const struct lint_command *
 const struct lint_rule lint_outside_ram = {
     .id = "outside-ram",
     .severity = LINT_ERROR,
-    .clause = "AHCI 1.3.1 6.1 (System Memory Errors), 3.3.5 PxIS.HBFS",
+    .clause = "AHCI 1.3.1 6.1 (System Memory Errors), 3.3.5 PxIS.HBFS; SAM-5 5.1 (Data-In Buffer)",
     .title = "an element names memory that is not there",
     .why = "On a bus the access is aborted and the HBA stops with a host bus fatal error, or it "
            "reaches a device's registers. Look for a truncated address (32 of 64 bits), a virtual "
@@ -237,7 +239,7 @@ static void buffer_changed(struct lint *l, void *state, const struct lint_comman
 const struct lint_rule lint_buffer_changed = {
     .id = "buffer-changed",
     .severity = LINT_ERROR,
-    .clause = "AHCI 1.3.1 5.5.1 (memory is the HBA's until the command completes)",
+    .clause = "AHCI 1.3.1 5.5.1, SAM-5 5.1 (memory is the HBA's until the command completes)",
     .title = "memory of a write was changed while the device owned it",
     .why = "The disk holds the old bytes, the new ones, or some of each. No fault of the driver "
            "when the operating system lets programs change pages under write-back and writes them "

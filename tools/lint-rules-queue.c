@@ -193,7 +193,7 @@ static void timeout(struct lint *l, void *state, const struct lint_command *c,
 const struct lint_rule lint_timeout = {
     .id = "timeout",
     .severity = LINT_WARNING,
-    .clause = "AHCI 1.3.1 6.2.2 (software error recovery)",
+    .clause = "AHCI 1.3.1 6.2.2 (software error recovery); SAM-5 7 (ABORT TASK)",
     .title = "a command took so long that the driver gave it up",
     .why = "Either the storage behind the disk was slow (then it is none of the driver's), or the "
            "driver missed a completion: compare with the interrupts of a registers=on trace. "
@@ -241,7 +241,7 @@ static void retry_storm_clear(void *data)
 const struct lint_rule lint_retry_storm = {
     .id = "retry-storm",
     .severity = LINT_WARNING,
-    .clause = "ACS-3 6.3 (what the ERROR field says of a retry)",
+    .clause = "ACS-3 6.3 (what the ERROR field says of a retry); SPC-4 4.5.6 (sense keys)",
     .title = "a failing command is tried again and again",
     .why = "A bad block takes a disk seconds each time. Give up after a few tries, at once on ID "
            "NOT FOUND and ABORT, and tell the caller.",
@@ -262,7 +262,7 @@ static void never_completed(struct lint *l, void *state)
 const struct lint_rule lint_never_completed = {
     .id = "never-completed",
     .severity = LINT_WARNING,
-    .clause = "AHCI 1.3.1 10.3.1 (stop when nothing is outstanding)",
+    .clause = "AHCI 1.3.1 10.3.1 (stop when nothing is outstanding); SAM-5 5.5 (command lifetime)",
     .title = "a command has not completed when the trace ends",
     .why = "A driver waits for its commands before it lets the machine go. Without meaning when "
            "QEMU was killed, or the trace is of a machine that still runs.",
