@@ -154,6 +154,7 @@ static const TdCase cases[] = {
         .title = "PxCI and PxSACT stay clear while PxCMD.ST is clear",
         .clause = "AHCI 1.3.1 3.3.14",
         .bad = "register:PxCI register:PxSACT state:issue",
+        .ours = OURS_DEFINED,
         .run = test_issue_while_stopped,
     },
     {

@@ -4,11 +4,11 @@
  */
 #include "suite.h"
 
-typedef struct ResetCase {
-    bool queued;
+typedef struct Reset {
+    TdRow row;
     void (*reset)(TdAhci *hba);
-    const char *event;
-} ResetCase;
+    const char *event;          /* that the trace has of it */
+} Reset;
 
 static void reset_hba(TdAhci *hba)
 {
@@ -30,35 +30,45 @@ static void reset_machine(TdAhci *hba)
     qtest_system_reset(hba->qts);
 }
 
-/*
- * The drive is slow, the commands are there when the reset comes. After it
- * nothing of them may reach guest memory or registers.
- */
-static void test_reset(void)
-{
-    const ResetCase *c = td_case()->data;
-    TdAhci *hba = td_ahci_start_with(HELD, "");
-    uint64_t base = ahci_alloc(hba->ahci, TD_AHCI_SLOTS * BYTES);
-    g_autofree uint8_t *marked = g_malloc(TD_AHCI_SLOTS * BYTES);
-    unsigned issued = c->queued ? TD_AHCI_SLOTS : 1;
+static const Reset resets[] = {
+    { { "hba", "GHC.HR", "AHCI 1.3.1 10.4.3", "reset:HR" }, reset_hba, "hba" },
+    { { "comreset", "COMRESET", "AHCI 1.3.1 10.4.2", "reset:COMRESET" },
+      reset_port, "comreset" },
+    { { "stop", "Clearing PxCMD.ST", "AHCI 1.3.1 3.3.7", "reset:stop" },
+      reset_by_stop, NULL },
+};
 
-    fill_all(hba, c->queued, base);
-    td_expect_hex(td_px_read(hba, c->queued ? AHCI_PX_SACT : AHCI_PX_CI), !=,
-                  0);
-    c->reset(hba);
-    td_expect_hex(td_px_read(hba, AHCI_PX_CI), ==, 0);
-    td_expect_hex(td_px_read(hba, AHCI_PX_SACT), ==, 0);
+/* What was in flight does not reach memory, however long one waits. */
+static void expect_nothing_comes(TdAhci *hba, uint64_t base)
+{
+    g_autofree uint8_t *marked = g_malloc(TD_AHCI_SLOTS * BYTES);
 
     memset(marked, 0x5a, TD_AHCI_SLOTS * BYTES);
     qtest_memwrite(hba->qts, base, marked, TD_AHCI_SLOTS * BYTES);
     let_time_pass();
     td_expect_memory(hba, base, marked, TD_AHCI_SLOTS * BYTES);
     td_ahci_recover(hba);
+}
+
+/* The drive is slow, the commands are there when the reset comes. */
+static void check_reset(bool queued)
+{
+    const Reset *c = td_row();
+    TdAhci *hba = td_ahci_start_with(HELD, "");
+    uint64_t base = ahci_alloc(hba->ahci, TD_AHCI_SLOTS * BYTES);
+
+    fill_all(hba, queued, base);
+    td_expect_hex(td_px_read(hba, queued ? AHCI_PX_SACT : AHCI_PX_CI), !=, 0);
+    c->reset(hba);
+    td_expect_hex(td_px_read(hba, AHCI_PX_CI), ==, 0);
+    td_expect_hex(td_px_read(hba, AHCI_PX_SACT), ==, 0);
+    expect_nothing_comes(hba, base);
     if (td_ahci_stop(hba)) {
         /* The first ones get through the throttle before the reset. */
-        td_expect_uint(hba->traced->commands->len, >=, issued);
+        td_expect_uint(hba->traced->commands->len, >=,
+                       queued ? TD_AHCI_SLOTS : 1);
         td_expect_uint(count_status(hba, TD_ABORTED), >=,
-                       c->queued ? TD_AHCI_SLOTS / 2 : 1);
+                       queued ? TD_AHCI_SLOTS / 2 : 1);
         td_expect_uint(count_status(hba, TD_ERROR), ==, 0);
         if (c->event) {
             td_expect_uint(
@@ -71,12 +81,26 @@ static void test_reset(void)
     td_ahci_free(hba);
 }
 
-/* SRST comes as a pair of FISes through slots of their own [10.4.1]. */
+static void test_queued(void)
+{
+    check_reset(true);
+}
+
+static void test_not_queued(void)
+{
+    check_reset(false);
+}
+
+/*
+ * SRST comes as a pair of FISes [10.4.1]. None answers the first: with C of its
+ * header PxCI is cleared upon R_OK.
+ */
 static void send_srst(TdAhci *hba, unsigned slot)
 {
     RegH2DFIS fis = { .fis_type = REG_H2D_FIS, .control = 0x04 };
 
     td_ahci_fill(hba, slot, &fis, NULL, 0);
+    td_ahci_flag_header(hba, slot, CMDH_RESET | CMDH_CLR_BSY);
     td_ahci_ring(hba, 1u << slot);
     fis.control = 0;
     td_ahci_fill(hba, slot, &fis, NULL, 0);
@@ -87,7 +111,7 @@ static void test_reset_soft(void)
 {
     TdAhci *hba = td_ahci_start_with(HELD, "");
     uint64_t base = ahci_alloc(hba->ahci, TD_AHCI_SLOTS * BYTES);
-    uint32_t cmd = td_px_read(hba, AHCI_PX_CMD);
+    uint32_t cmd = td_px_read(hba, AHCI_PX_CMD), tfd;
 
     fill_all(hba, true, base);
     td_px_write(hba, AHCI_PX_CMD, cmd & ~AHCI_PX_CMD_ST);
@@ -95,7 +119,10 @@ static void test_reset_soft(void)
     td_px_write(hba, AHCI_PX_CMD, cmd);
     send_srst(hba, 0);
     td_expect_hex(td_px_read(hba, AHCI_PX_SIG), ==, 0x101);
-    td_expect_hex(td_px_read(hba, AHCI_PX_TFD), ==, 0x150);
+    /* Diagnostics have passed; STATUS is 00h to 70h (ACS-3, signatures). */
+    tfd = td_px_read(hba, AHCI_PX_TFD);
+    td_expect_hex(tfd >> 8, ==, 0x01);
+    td_expect_clear(tfd, STATUS_BSY | STATUS_DRQ | STATUS_ERR);
     td_expect_hex(td_px_read(hba, AHCI_PX_CI), ==, 0);
     if (td_ahci_stop(hba)) {
         td_expect_uint(
@@ -112,7 +139,6 @@ static void test_reset_soft_running(void)
 {
     TdAhci *hba = td_ahci_start_with(HELD, "");
     uint64_t base = ahci_alloc(hba->ahci, TD_AHCI_SLOTS * BYTES);
-    g_autofree uint8_t *marked = g_malloc(TD_AHCI_SLOTS * BYTES);
 
     for (unsigned slot = 0; slot < TD_AHCI_SLOTS - 1; slot++) {
         RegH2DFIS fis = td_fis_ncq(READ_FPDMA_QUEUED, slot, SECTORS, slot);
@@ -122,11 +148,7 @@ static void test_reset_soft_running(void)
     }
     td_ahci_ring_queued(hba, ~0u >> 1);
     send_srst(hba, 31);
-    memset(marked, 0x5a, TD_AHCI_SLOTS * BYTES);
-    qtest_memwrite(hba->qts, base, marked, TD_AHCI_SLOTS * BYTES);
-    let_time_pass();
-    td_expect_memory(hba, base, marked, TD_AHCI_SLOTS * BYTES);
-    td_ahci_recover(hba);
+    expect_nothing_comes(hba, base);
     if (td_ahci_stop(hba)) {
         td_expect_uint(
             td_traced_events(hba->traced, TD_EVENT_RESET, "software"), ==, 1);
@@ -150,64 +172,21 @@ static void test_reset_machine(void)
     td_ahci_free(hba);
 }
 
-static const ResetCase hba_queued = { true, reset_hba, "hba" };
-static const ResetCase hba_other = { false, reset_hba, "hba" };
-static const ResetCase comreset_queued = { true, reset_port, "comreset" };
-static const ResetCase comreset_other = { false, reset_port, "comreset" };
-static const ResetCase stop_queued = { true, reset_by_stop, NULL };
-static const ResetCase stop_other = { false, reset_by_stop, NULL };
-
 static const TdCase cases[] = {
     {
-        .name = "hba/queued",
-        .title = "GHC.HR ends all queued commands; none reaches memory "
+        .name = "queued",
+        .title = "it ends all queued commands; none reaches memory after it",
+        .good = "@",
+        .run = test_queued,
+        TD_ROWS(resets),
+    },
+    {
+        .name = "not-queued",
+        .title = "it ends the command that runs; it does not reach memory "
                  "after it",
-        .clause = "AHCI 1.3.1 10.4.3",
-        .good = "reset:HR register:GHC",
-        .run = test_reset,
-        .data = &hba_queued,
-    },
-    {
-        .name = "hba/not-queued",
-        .title = "GHC.HR ends the command that runs; it does not reach "
-                 "memory after it",
-        .clause = "AHCI 1.3.1 10.4.3",
-        .good = "reset:HR",
-        .run = test_reset,
-        .data = &hba_other,
-    },
-    {
-        .name = "comreset/queued",
-        .title = "COMRESET ends all queued commands",
-        .clause = "AHCI 1.3.1 10.4.2",
-        .good = "reset:COMRESET register:PxSCTL",
-        .run = test_reset,
-        .data = &comreset_queued,
-    },
-    {
-        .name = "comreset/not-queued",
-        .title = "COMRESET ends the command that runs",
-        .clause = "AHCI 1.3.1 10.4.2",
-        .good = "reset:COMRESET",
-        .run = test_reset,
-        .data = &comreset_other,
-    },
-    {
-        .name = "stop/queued",
-        .title = "Clearing PxCMD.ST clears PxCI and PxSACT, and nothing "
-                 "comes later",
-        .clause = "AHCI 1.3.1 3.3.7",
-        .bad = "register:PxCMD reset:stop",
-        .run = test_reset,
-        .data = &stop_queued,
-    },
-    {
-        .name = "stop/not-queued",
-        .title = "Clearing PxCMD.ST clears PxCI, and nothing comes later",
-        .clause = "AHCI 1.3.1 3.3.7",
-        .bad = "register:PxCMD reset:stop",
-        .run = test_reset,
-        .data = &stop_other,
+        .good = "@",
+        .run = test_not_queued,
+        TD_ROWS(resets),
     },
     {
         .name = "soft/stopped",

@@ -143,6 +143,7 @@ static TdOutcome run_most(TdAhci *hba, const Access *a, uint64_t lba)
         list[i].addr = BUFFER + i * per_prd * 512;
         list[i].len = MIN(most(a) - i * per_prd, per_prd) * 512;
     }
+    hba->patient = true;        /* 32 MiB by PIO, block by block */
     return td_ahci_io(hba, &fis, list, a->flags & VERIFIES ? 0 : n);
 }
 

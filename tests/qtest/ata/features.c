@@ -15,29 +15,32 @@ static RegH2DFIS multiple(uint8_t count)
 }
 
 /* On and off, as a bit of IDENTIFY DEVICE word 85 tells */
-static void check_switch(uint8_t off, uint8_t on, uint16_t bit)
+static void check_switch(uint8_t off, uint8_t on, unsigned bit)
 {
-    TdAhci *hba = td_ahci_start("");
+    TdAhci *hba = start_if(82, bit, "");
     uint16_t w[256];
 
+    if (!hba) {
+        return;
+    }
     run_good(hba, feature(off, 0));
     identify(hba, w);
-    td_expect_clear(w[85], bit);
+    td_expect_clear(w[85], 1 << bit);
     td_ahci_check_alive(hba);
     run_good(hba, feature(on, 0));
     identify(hba, w);
-    td_expect_set(w[85], bit);
+    td_expect_set(w[85], 1 << bit);
     finish(hba);
 }
 
 static void test_write_cache(void)
 {
-    check_switch(0x82, 0x02, 1 << 5);
+    check_switch(0x82, 0x02, 5);
 }
 
 static void test_look_ahead(void)
 {
-    check_switch(0x55, 0xaa, 1 << 6);
+    check_switch(0x55, 0xaa, 6);
 }
 
 static void test_settings(void)
@@ -209,6 +212,7 @@ static const TdCase cases[] = {
         .title = "A write cache that cannot be written out stays on",
         .clause = "ACS-3 7.45",
         .bad = "command:0xef/0x82",
+        .ours = OURS_DEFINED,
         .run = test_write_cache_kept,
     },
     {

@@ -59,6 +59,23 @@ static RegH2DFIS fis_of(const Smart *c)
                                   fis_smart(c->what);
 }
 
+/*
+ * SMART's logs are there when word 84 bit 0 says so. Ours has some and does not
+ * say it, for all that would be due with it.
+ */
+static bool lacks_logs(TdAhci *hba)
+{
+    uint16_t w[256];
+
+    identify(hba, w);
+    if (td_system() != TD_PEER || w[84] & 1) {
+        return false;
+    }
+    g_test_skip("IDENTIFY DEVICE word 84 bit 0 is 0: no SMART logs");
+    finish(hba);
+    return true;
+}
+
 /* The same attributes in both pages, and none below its threshold */
 static void test_attributes(void)
 {
@@ -118,6 +135,9 @@ static void test_logs(void)
     TdAhci *hba = td_ahci_start("");
     uint8_t page[512];
 
+    if (lacks_logs(hba)) {
+        return;
+    }
     read_pages(hba, fis_log(READ_LOG, LOG_DIRECTORY, 1), page, 1);
     td_expect_uint(lduw_le_p(page + 2 * LOG_SUMMARY), ==, 1);
     read_pages(hba, fis_log(READ_LOG, LOG_SUMMARY, 1), page, 1);
@@ -171,6 +191,9 @@ static void test_disabled(void)
     const Smart *c = td_row();
     TdAhci *hba = td_ahci_start("");
 
+    if ((c->what == READ_LOG || c->what == WRITE_LOG) && lacks_logs(hba)) {
+        return;
+    }
     run_good(hba, fis_smart(DISABLE));
     run_aborted(hba, fis_of(c), c->pages * 512);
     run_good(hba, fis_smart(ENABLE));
@@ -183,6 +206,9 @@ static void test_logs_refused(void)
 {
     TdAhci *hba = td_ahci_start("");
 
+    if (lacks_logs(hba)) {
+        return;
+    }
     run_aborted(hba, fis_log(READ_LOG, 0x42, 1), 512);
     run_aborted(hba, fis_log(READ_LOG, LOG_SUMMARY, 2), 1024);
     run_aborted(hba, fis_log(READ_LOG, LOG_SUMMARY, 0), 512);

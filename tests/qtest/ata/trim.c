@@ -22,6 +22,15 @@ static TdAhci *start(void)
     return start_if(169, 0, ",discard_granularity=512");
 }
 
+/* IDENTIFY DEVICE word 105; 0: the disk does not say. */
+static unsigned most_pages(TdAhci *hba)
+{
+    uint16_t w[256];
+
+    identify(hba, w);
+    return w[105];
+}
+
 /* Two ranges among empty ones; what is beside them stays. */
 static void test_ranges(void)
 {
@@ -55,19 +64,18 @@ static void test_pages(void)
     TdAhci *hba = start();
     uint8_t data[512], zeroes[512] = { 0 }, found[512];
     uint64_t range = entry(77, 1);
-    uint16_t w[256];
+    unsigned pages;
 
     if (!hba) {
         return;
     }
-    identify(hba, w);
-    td_expect_uint(w[105], >=, 1);
+    pages = most_pages(hba) ?: 1;
     td_pattern(data, sizeof(data), 2);
     td_disk_write(hba, 77, data, sizeof(data));
-    qtest_memset(hba->qts, BUFFER, 0, w[105] * 512);
-    qtest_memwrite(hba->qts, BUFFER + w[105] * 512 - 8, &range, 8);
-    td_expect_good(td_ahci_io1(hba, trim(1, w[105]), BUFFER, w[105] * 512),
-                   w[105] * 512);
+    qtest_memset(hba->qts, BUFFER, 0, pages * 512);
+    qtest_memwrite(hba->qts, BUFFER + pages * 512 - 8, &range, 8);
+    td_expect_good(td_ahci_io1(hba, trim(1, pages), BUFFER, pages * 512),
+                   pages * 512);
     td_disk_read(hba, 77, found, sizeof(found));
     td_expect_mem(found, zeroes, sizeof(zeroes));
     finish(hba);
@@ -100,13 +108,15 @@ static void test_end(void)
 static void test_refused(void)
 {
     TdAhci *hba = start();
-    uint16_t w[256];
+    unsigned pages;
 
     if (!hba) {
         return;
     }
-    identify(hba, w);
-    run_aborted(hba, trim(1, w[105] + 1), (w[105] + 1) * 512);
+    pages = most_pages(hba);
+    if (pages) {
+        run_aborted(hba, trim(1, pages + 1), (pages + 1) * 512);
+    }
     run_aborted(hba, trim(1, 0), 512);
     run_aborted(hba, trim(0, 1), 512);
     run_aborted(hba, trim(2, 1), 512);

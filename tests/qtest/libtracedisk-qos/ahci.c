@@ -140,6 +140,15 @@ void td_ahci_fill_header(TdAhci *hba, unsigned slot, uint16_t prdtl,
     fill_header(hba, slot, 0, prdtl, table);
 }
 
+void td_ahci_flag_header(TdAhci *hba, unsigned slot, uint16_t flags)
+{
+    AHCICommandHeader header;
+
+    ahci_get_command_header(hba->ahci, hba->port, slot, &header);
+    header.flags |= flags;
+    ahci_set_command_header(hba->ahci, hba->port, slot, &header);
+}
+
 void td_ahci_fill(TdAhci *hba, unsigned slot, const RegH2DFIS *fis,
                   const TdPrd *list, uint16_t n)
 {
@@ -190,7 +199,8 @@ static TdOutcome outcome(TdAhci *hba)
 TdOutcome td_ahci_wait(TdAhci *hba)
 {
     gint64 end = g_get_monotonic_time() +
-                 (td_system() == TD_PEER ? PATIENCE_WITH_PEER_US : PATIENCE_US);
+                 (td_system() == TD_PEER && !hba->patient ?
+                  PATIENCE_WITH_PEER_US : PATIENCE_US);
 
     while (!has_stopped(hba)) {
         uint32_t ci = td_px_read(hba, AHCI_PX_CI);
@@ -271,9 +281,11 @@ void td_ahci_recover(TdAhci *hba)
     uint32_t cmd = td_px_read(hba, AHCI_PX_CMD);
 
     td_px_write(hba, AHCI_PX_CMD, cmd & ~AHCI_PX_CMD_ST);
+    /* With strict=on it takes a little. */
     if (td_system() != TD_STOCK) {
-        /* With strict=on it takes a little. */
         qtest_clock_step(hba->qts, 1000 * 1000);
+    } else {
+        g_usleep(1000);
     }
     td_expect_clear(td_px_read(hba, AHCI_PX_CMD), AHCI_PX_CMD_CR);
     td_px_write(hba, AHCI_PX_SERR, ~0u);

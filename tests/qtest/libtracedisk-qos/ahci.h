@@ -61,6 +61,7 @@ typedef struct TdAhci {
     uint64_t table[TD_AHCI_SLOTS];      /* command tables, in guest memory */
     char *image, *trace;
     char *medium;               /* what is wrong with it, for blkdebug */
+    bool patient;               /* also a peer may take its time */
     TdTrace *traced;            /* after td_ahci_stop(); NULL on a peer */
 } TdAhci;
 
@@ -107,6 +108,8 @@ void td_ahci_fill(TdAhci *hba, unsigned slot, const RegH2DFIS *fis,
 /* The same header with a PRDT length and table address of one's own. */
 void td_ahci_fill_header(TdAhci *hba, unsigned slot, uint16_t prdtl,
                          uint64_t table);
+/* Set bits of its first word: CMDH_RESET, CMDH_CLR_BSY, CMDH_PREFETCH… */
+void td_ahci_flag_header(TdAhci *hba, unsigned slot, uint16_t flags);
 /* Issue slots; queued ones are announced in PxSACT first. */
 void td_ahci_ring(TdAhci *hba, uint32_t slots);
 void td_ahci_ring_queued(TdAhci *hba, uint32_t slots);
