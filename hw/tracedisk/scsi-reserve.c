@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * tracedisk-scsi: persistent reservations
+ * tracedisk-scsi: reservations
  *
  * SPC-4 5.13 and 6.15, 6.16, for the one initiator that a disk has in QEMU: no
  * other is ever shut out, but all that one can see is as the standard says.
@@ -8,6 +8,21 @@
 #include "qemu/osdep.h"
 #include "compat.h"
 #include "scsi.h"
+
+/* ---- RESERVE, RELEASE -------------------------------------------------- */
+
+/*
+ * SPC-2 5.5.1: they conflict as long as somebody is registered, whoever it is.
+ * Else they are granted: nobody else is there.
+ */
+bool scsi_prepare_reserve(ScsiRequest *c)
+{
+    if (scsi_disk(c)->registered) {
+        c->status = RESERVATION_CONFLICT;
+        return false;
+    }
+    return true;
+}
 
 /* ---- PERSISTENT RESERVE IN --------------------------------------------- */
 

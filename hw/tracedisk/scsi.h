@@ -256,6 +256,7 @@ void coroutine_fn scsi_run_unmap(ScsiRequest *c);
 bool scsi_prepare_get_lba_status(ScsiRequest *c);
 void coroutine_fn scsi_run_get_lba_status(ScsiRequest *c);
 
+bool scsi_prepare_reserve(ScsiRequest *c);
 bool scsi_prepare_pr_in(ScsiRequest *c);
 bool scsi_prepare_pr_out(ScsiRequest *c);
 void coroutine_fn scsi_run_pr_out(ScsiRequest *c);

@@ -249,6 +249,22 @@ static void check_preempt(TdScsi *hba)
                          TD_SENSE_INVALID_PARAMETER);
 }
 
+/* RESERVE and RELEASE, as they were before there was PERSISTENT RESERVE */
+static void check_spc_2(TdScsi *hba)
+{
+    static const uint8_t opcodes[] = { 0x16, 0x17, 0x56, 0x57 };
+
+    for (unsigned i = 0; i < ARRAY_SIZE(opcodes); i++) {
+        td_scsi_expect_good(td_scsi_none(hba, td_cdb(opcodes[i])), 0);
+    }
+    td_scsi_expect_good(out(hba, REGISTER, 0, 0, KEY), 0);
+    for (unsigned i = 0; i < ARRAY_SIZE(opcodes); i++) {
+        expect_conflict(td_scsi_none(hba, td_cdb(opcodes[i])));
+    }
+    td_scsi_expect_good(out(hba, REGISTER, 0, KEY, 0), 0);
+    td_scsi_expect_good(td_scsi_none(hba, td_cdb(0x16)), 0);
+}
+
 #define IN_ALL "command:5e/00 command:5e/01 command:5e/02 command:5e/03 "
 #define OUT_ALL "command:5f/00 command:5f/01 command:5f/02 command:5f/03 " \
                 "command:5f/04 command:5f/05 command:5f/06"
@@ -316,6 +332,14 @@ static const TdCase cases[] = {
         .clause = "SPC-4 5.13.5",
         .good = IN_ALL "tmf:logical-unit-reset",
         ON_UNITS(check_reset, NEEDED),
+    },
+    {
+        .name = "spc-2",
+        .title = "RESERVE and RELEASE conflict while a key is registered",
+        .clause = "SPC-2 5.5.1",
+        .good = "command:16 command:17 command:56 command:57",
+        .bad = "command:16 command:17 command:56 command:57",
+        ON_UNITS(check_spc_2, NEEDED),
     },
     {
         .name = "preempt",
