@@ -924,7 +924,8 @@ static int open_trace(struct td_reader *r, const char *path)
     struct stat st;
     int ret;
 
-    r->fd = open(path, O_RDONLY | O_CLOEXEC);
+    /* Not to wait for a writer, if it is a FIFO. */
+    r->fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
     if (r->fd < 0 || fstat(r->fd, &st) < 0) {
         return fail(r, -errno, "%s", strerror(errno));
     }

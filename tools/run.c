@@ -14,6 +14,7 @@
 #include <unistd.h>
 
 #include "options.h"
+#include "output.h"
 #include "tool.h"
 
 #define PRELOAD "tracedisk-preload.so"
@@ -154,11 +155,12 @@ static void set_environment(const char *preload, const char *module)
 }
 
 /* As a line for a shell, for people who start QEMU in some other way. */
-static void print_command(char *const *argv)
+static int print_command(char *const *argv)
 {
     g_autofree char *preload = g_shell_quote(g_getenv("LD_PRELOAD"));
     g_autofree char *module = g_shell_quote(g_getenv("TRACEDISK_MODULE"));
 
+    output_open();
     printf("LD_PRELOAD=%s TRACEDISK_MODULE=%s", preload, module);
     for (; *argv; argv++) {
         g_autofree char *word = g_shell_quote(*argv);
@@ -166,6 +168,7 @@ static void print_command(char *const *argv)
         printf(" %s", word);
     }
     putchar('\n');
+    return output_close(EXIT_FINE);
 }
 
 static bool prepare(char *program, char *given_module, const char *qemu_word)
@@ -234,10 +237,8 @@ int run_main(int argc, char **argv)
     }
     if (!prepare(program, module, argv[1]))
         return EXIT_TROUBLE;
-    if (print) {
-        print_command(argv + 1);
-        return EXIT_FINE;
-    }
+    if (print)
+        return print_command(argv + 1);
     execv(program, argv + 1);
     say("cannot run '%s': %s", program, g_strerror(errno));
     return EXIT_TROUBLE;

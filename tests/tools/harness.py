@@ -64,7 +64,7 @@ class Run:
         options.setdefault("timeout", 60)
         done = subprocess.run([TRACEDISK, *map(str, arguments)], stderr=subprocess.PIPE,
                               env={**os.environ, "LC_ALL": "C.UTF-8", **(env or {})}, **options)
-        self.out = (done.stdout or b"").decode()
+        self.out = (done.stdout or b"").decode(errors="replace")  # pcapng is no text
         self.err = done.stderr.decode()
         self.status = done.returncode
         if status is not None:
