@@ -16,6 +16,8 @@ import vm
 RAW_FILE_SIZE = 512 << 20
 SCAN_COMMANDS = 4_000_000
 RECORDER_COMMANDS = 2_000_000
+EXPORT_COMMANDS = 400_000
+MEMORY_COMMANDS = 10_000_000
 
 # What the stock device can tell about its commands, without our device.
 STOCK_EVENTS = ["ahci_*", "handle_cmd*", "process_ncq_command*", "execute_ncq_command*",
@@ -197,6 +199,17 @@ CASES += [
 
 # ---- The trace --------------------------------------------------------------
 
+def run_tool(words, good=(0,)):
+    """Run the command; returns what it used, as of getrusage(2)."""
+    process = subprocess.Popen([vm.BUILD / "tools/tracedisk", *words], stdout=subprocess.DEVNULL,
+                               stderr=subprocess.DEVNULL)
+    _, status, usage = os.wait4(process.pid, 0)
+    process.returncode = os.waitstatus_to_exitcode(status)
+    if process.returncode not in good:
+        raise vm.Trouble(f"tracedisk {words[0]} ended with {process.returncode}")
+    return usage
+
+
 def bytes_per_command(bench, words, packed=False):
     figures, others = [], []
     for i in range(bench.pairs):
@@ -354,6 +367,58 @@ def diff_memory(bench):
     return Result("MiB", memory, {"GNU diff on the text dumps": f"{gnu_memory:,.0f} MiB"}, others())
 
 
+def export(bench, to):
+    """Commands a second of CPU time; a mixed job of 1 to 16 elements each."""
+    trace = bench.path("export.tdt")
+    bench.progress("making a trace")
+    subprocess.run([vm.BUILD / "bench/bench-gen-trace", trace, str(EXPORT_COMMANDS)], check=True)
+    figures = []
+    others = bench.others()
+    for i in range(bench.pairs):
+        bench.progress(f"run {i + 1} of {bench.pairs}")
+        usage = run_tool(["export", "--to", to, trace])
+        figures.append(EXPORT_COMMANDS / (usage.ru_utime + usage.ru_stime) / 1e3)
+    bench.remove_traces()
+    return Result("k/s", measure.Spread.of(figures), {"commands": f"{EXPORT_COMMANDS:,}"}, others())
+
+
+@case("export-jsonl", "commands that `tracedisk export --to jsonl` writes per second of CPU time, "
+      "in thousands", Bar(300))
+def export_jsonl(bench):
+    return export(bench, "jsonl")
+
+
+@case("export-pcapng", "the same with `--to pcapng`", Bar(300))
+def export_pcapng(bench):
+    return export(bench, "pcapng")
+
+
+@case("memory", "the most memory that a subcommand needs for a trace of 1e7 commands at random "
+      "LBAs (verify and diff left out)", Bar(256, at_most=True))
+def memory(bench):
+    trace, buffer, made = bench.path("memory.tdt"), bench.path("buffer"), bench.path("made.tdt")
+    bench.progress("making a trace")
+    subprocess.run([vm.BUILD / "bench/bench-gen-trace", trace, str(MEMORY_COMMANDS)], check=True)
+    with open(buffer, "wb") as file:
+        file.write(os.urandom(65536))
+    peaks = {}
+    others = bench.others()
+    for words in (["dump"], ["stat"], ["page", "0x4000000"], ["lba", "4096"], ["find", buffer],
+                  ["export", "--to", "csv"], ["export", "--to", "jsonl"],
+                  ["export", "--to", "pcapng"], ["export", "--to", "sqlite", "-o", made],
+                  ["report", "-o", made], ["lint"], ["lint", "--blank"], ["pack", "-o", made]):
+        name = " ".join(word for word in words if word not in (buffer, made, "-o", "--to"))
+        bench.progress(name)
+        # Without hashes of blocks, find ends with 2, but it has read the whole trace.
+        peaks[name] = run_tool([*words, trace], (0, 1, 2)).ru_maxrss / 1024
+        if os.path.exists(made):
+            os.unlink(made)
+    bench.remove_traces()
+    os.unlink(buffer)
+    return Result("MiB", measure.Spread.of([max(peaks.values())]),
+                  {name: f"{mib:.0f}" for name, mib in peaks.items()}, others())
+
+
 @case("scan", "records that `tracedisk stat` reads per second of CPU time, in millions", Bar(5))
 def scan(bench):
     trace = bench.path("scan.tdt")
@@ -365,12 +430,7 @@ def scan(bench):
     for i in range(bench.pairs):
         bench.progress(f"run {i + 1} of {bench.pairs}")
         start = time.monotonic()
-        process = subprocess.Popen([vm.BUILD / "tools/tracedisk", "stat", trace],
-                                   stdout=subprocess.DEVNULL)
-        _, status, usage = os.wait4(process.pid, 0)
-        process.returncode = os.waitstatus_to_exitcode(status)
-        if process.returncode:
-            raise vm.Trouble(f"tracedisk stat ended with {process.returncode}")
+        usage = run_tool(["stat", trace])
         walls.append(time.monotonic() - start)
         figures.append(2 * SCAN_COMMANDS / (usage.ru_utime + usage.ru_stime) / 1e6)
     bench.remove_traces()

@@ -3,9 +3,10 @@
  * Write a trace of any length without a guest: commands of a mixed job with
  * hashes, 32 in flight.
  *
- *   bench-gen-trace TRACE COMMANDS [sectors]
+ *   bench-gen-trace TRACE COMMANDS [sectors|small]
  *
  * sectors: commands of 4 KiB in sequence, with a hash of each block.
+ * small: of a disk of 64 MiB, so that few blocks are touched often.
  */
 #include <errno.h>
 #include <stdio.h>
@@ -18,12 +19,17 @@ int main(int argc, char **argv)
 {
     struct td_writer *writer;
     struct td_stream *stream;
-    struct job job = { .mixed = argc == 3, .digests = true, .sectors = argc == 4 };
+    bool sectors = argc == 4 && strcmp(argv[3], "sectors") == 0;
+    bool small = argc == 4 && strcmp(argv[3], "small") == 0;
+    struct job job = { .mixed = !sectors, .digests = true, .sectors = sectors };
     int error;
 
-    if (argc != 3 && argc != 4) {
-        fprintf(stderr, "usage: bench-gen-trace TRACE COMMANDS [sectors]\n");
+    if (argc != 3 && !sectors && !small) {
+        fprintf(stderr, "usage: bench-gen-trace TRACE COMMANDS [sectors|small]\n");
         return 2;
+    }
+    if (small) {
+        job.blocks = (64u << 20) / 512;
     }
     uint64_t rounds = strtoull(argv[2], NULL, 10) / JOB_DEPTH;
 

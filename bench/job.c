@@ -4,6 +4,7 @@
 
 #define SECTOR 512u
 #define PAGE 4096u
+#define DISK (8u << 20) /* blocks */
 #define BUFFERS 0x4000000ull     /* guest memory: 1 MiB for each slot */
 #define RECEIVED_SDB 0x3f0058ull /* where the HBA puts its Set Device Bits FIS */
 
@@ -21,7 +22,7 @@ void job_begin(struct job *job, struct td_stream *stream)
         .protocol = TD_ATA,
         .logical_block_size = SECTOR,
         .physical_block_size = SECTOR,
-        .blocks = 8u << 20,
+        .blocks = job->blocks ? job->blocks : DISK,
         .name = "d0",
         .frontend = "ahci",
         .hash = job->digests ? TD_HASH_XXH3 : TD_HASH_NONE,
@@ -129,7 +130,7 @@ static struct job_command next_command(struct job *job)
     if (job->mixed) {
         c.pages = 1 + (uint32_t)next_random(job) % JOB_MAX_ELEMENTS;
         c.write = next_random(job) % 3 == 0;
-        job->lba = next_random(job) % (8u << 20) & ~7ull;
+        job->lba = next_random(job) % (job->blocks ? job->blocks : DISK) & ~7ull;
     }
     c.lba = job->lba;
     job->lba += c.pages * PAGE / SECTOR;

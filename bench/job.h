@@ -16,6 +16,7 @@ struct job {
     bool mixed; /* random LBAs and 1 to 16 elements; else 4 KiB in sequence */
     bool digests;
     bool sectors; /* a hash of each block as well */
+    uint64_t blocks; /* of the disk; 0: 4 GiB */
     uint64_t time_ns;
     uint64_t lba;
     uint64_t random;

@@ -10,11 +10,20 @@ struct entry {
 struct segment {
     uint64_t first, end;
     GArray *entries; /* struct entry */
+    GList link;      /* of content's `oldest` */
 };
 
 struct content {
     GTree *segments; /* by first; disjoint, so the order of first is that of end */
+    GQueue oldest;   /* the segments, that which was changed last at the end */
+    size_t bytes, limit;
+    struct version elsewhere; /* what blocks hold that have no segment */
 };
+
+/* What the allocator and the tree need for each, as well. */
+#define SEGMENT_BYTES (sizeof(struct segment) + 160)
+#define ENTRY_BYTES sizeof(struct entry)
+#define VERSION_BYTES (sizeof(struct version) + 16)
 
 const struct version content_initial = {
     .end = UINT64_MAX,
@@ -22,20 +31,36 @@ const struct version content_initial = {
     .command = "",
 };
 
-static void version_unref(struct version *v)
+static size_t version_bytes(const struct version *v)
+{
+    uint64_t blocks = v->kind == CONTENT_REPEAT ? 1 : v->end - v->first;
+
+    return VERSION_BYTES + (v->sectors ? blocks * TD_SECTOR_HASH : 0);
+}
+
+static struct version *version_new(struct content *c, const struct version *like)
+{
+    struct version *v = g_memdup2(like, sizeof(*like));
+
+    v->refs = 1;
+    c->bytes += version_bytes(v);
+    return v;
+}
+
+static void version_unref(struct content *c, struct version *v)
 {
     if (--v->refs)
         return;
+    c->bytes -= version_bytes(v);
     g_free(v->sectors);
     g_free(v);
 }
 
-static void segment_free(void *data)
+static void segment_free(struct content *c, struct segment *s)
 {
-    struct segment *s = data;
-
     for (guint i = 0; i < s->entries->len; i++)
-        version_unref(g_array_index(s->entries, struct entry, i).version);
+        version_unref(c, g_array_index(s->entries, struct entry, i).version);
+    c->bytes -= SEGMENT_BYTES + s->entries->len * ENTRY_BYTES;
     g_array_unref(s->entries);
     g_free(s);
 }
@@ -52,16 +77,31 @@ struct content *content_new(void)
 {
     struct content *c = g_new0(struct content, 1);
 
-    c->segments = g_tree_new_full(compare_first, NULL, segment_free, NULL);
+    c->segments = g_tree_new_full(compare_first, NULL, NULL, NULL);
+    c->elsewhere = content_initial;
     return c;
 }
 
 void content_free(struct content *c)
 {
+    GList *link;
+
     if (!c)
         return;
+    while ((link = g_queue_pop_head_link(&c->oldest)))
+        segment_free(c, link->data);
     g_tree_unref(c->segments);
     g_free(c);
+}
+
+void content_limit(struct content *c, size_t bytes)
+{
+    c->limit = bytes;
+}
+
+size_t content_bytes(const struct content *c)
+{
+    return c->bytes;
 }
 
 /* The first segment that ends behind a block; NULL if there is none. */
@@ -92,14 +132,45 @@ static struct segment *segment_add(struct content *c, uint64_t first, uint64_t e
     s->first = first;
     s->end = end;
     s->entries = g_array_sized_new(FALSE, FALSE, sizeof(struct entry), 2);
+    s->link.data = s;
+    g_queue_push_tail_link(&c->oldest, &s->link);
     g_tree_insert(c->segments, s, NULL);
+    c->bytes += SEGMENT_BYTES;
     return s;
 }
 
-static void entry_add(struct segment *s, struct entry entry)
+static void entry_add(struct content *c, struct segment *s, struct entry entry)
 {
     entry.version->refs++;
     g_array_append_val(s->entries, entry);
+    c->bytes += ENTRY_BYTES;
+}
+
+static void segment_changed(struct content *c, struct segment *s)
+{
+    g_queue_unlink(&c->oldest, &s->link);
+    g_queue_push_tail_link(&c->oldest, &s->link);
+}
+
+/*
+ * Beyond the limit, forget what was changed longest ago. What these blocks hold
+ * may have come from any of the versions forgotten, so it is as young as the
+ * youngest of them.
+ */
+static void forget_oldest(struct content *c)
+{
+    while (c->limit && c->bytes > c->limit && c->oldest.length > 1) {
+        struct segment *s = g_queue_peek_head(&c->oldest);
+
+        for (guint i = 0; i < s->entries->len; i++) {
+            const struct version *v = g_array_index(s->entries, struct entry, i).version;
+
+            c->elsewhere.complete_seq = MAX(c->elsewhere.complete_seq, v->complete_seq);
+        }
+        g_queue_unlink(&c->oldest, &s->link);
+        g_tree_remove(c->segments, s);
+        segment_free(c, s);
+    }
 }
 
 /* Let no segment reach across a block. */
@@ -114,10 +185,11 @@ static void cut(struct content *c, uint64_t block)
     s->end = block;
     right = segment_add(c, block, end);
     for (guint i = 0; i < s->entries->len; i++)
-        entry_add(right, g_array_index(s->entries, struct entry, i));
+        entry_add(c, right, g_array_index(s->entries, struct entry, i));
 }
 
-static void segment_put(struct segment *s, struct version *version, bool replaces, uint64_t horizon)
+static void segment_put(struct content *c, struct segment *s, struct version *version,
+                        bool replaces, uint64_t horizon)
 {
     for (guint i = s->entries->len; i-- > 0;) {
         struct entry *e = &g_array_index(s->entries, struct entry, i);
@@ -125,20 +197,21 @@ static void segment_put(struct segment *s, struct version *version, bool replace
         if (replaces && !e->replaced_seq && e->version->complete_seq < version->submit_seq)
             e->replaced_seq = version->complete_seq;
         if (e->replaced_seq && e->replaced_seq < horizon) {
-            version_unref(e->version);
+            version_unref(c, e->version);
             g_array_remove_index_fast(s->entries, i);
+            c->bytes -= ENTRY_BYTES;
         }
     }
-    entry_add(s, (struct entry){ version, 0 });
+    entry_add(c, s, (struct entry){ version, 0 });
+    segment_changed(c, s);
 }
 
 void content_add(struct content *c, const struct version *version, bool replaces, uint64_t horizon)
 {
-    struct version *copy = g_memdup2(version, sizeof(*version));
-    struct version *initial = g_memdup2(&content_initial, sizeof(content_initial));
+    struct version *copy = version_new(c, version);
+    struct version *initial = version_new(c, &c->elsewhere);
     uint64_t at = version->first;
 
-    copy->refs = initial->refs = 1;
     cut(c, version->first);
     cut(c, version->end);
     while (at < version->end) {
@@ -146,13 +219,14 @@ void content_add(struct content *c, const struct version *version, bool replaces
 
         if (!s || s->first > at) {
             s = segment_add(c, at, s ? MIN(s->first, version->end) : version->end);
-            entry_add(s, (struct entry){ initial, 0 });
+            entry_add(c, s, (struct entry){ initial, 0 });
         }
-        segment_put(s, copy, replaces, horizon);
+        segment_put(c, s, copy, replaces, horizon);
         at = s->end;
     }
-    version_unref(copy);
-    version_unref(initial);
+    version_unref(c, copy);
+    version_unref(c, initial);
+    forget_oldest(c);
 }
 
 /* ---- Looking ---- */
@@ -173,7 +247,7 @@ void content_legal(const struct content *c, uint64_t first, uint64_t end, uint64
 
         if (!s || s->first > at) {
             next = s ? MIN(s->first, end) : end;
-            visit(data, at, next, &content_initial);
+            visit(data, at, next, &c->elsewhere);
             continue;
         }
         next = MIN(s->end, end);

@@ -10,7 +10,7 @@
  *             the read completed, and no write that came wholly after it had
  *             completed when the read was submitted
  *
- * Blocks without a segment are as they were when the trace began: version
+ * Blocks without a segment are as they were when the trace began: a version like
  * content_initial.
  */
 #ifndef TOOLS_CONTENT_H
@@ -50,6 +50,14 @@ struct content;
 
 struct content *content_new(void);
 void content_free(struct content *c);
+
+/*
+ * Use at most so many bytes (0: any number, as at first): beyond it, what was
+ * added longest ago is forgotten, and its blocks are of content_initial's kind
+ * again. Only for those who know nothing of how blocks were initially.
+ */
+void content_limit(struct content *c, size_t bytes);
+size_t content_bytes(const struct content *c);
 
 /*
  * Add a version, whose sectors content owns from now on. replaces: those that

@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "digits.h"
 #include "export.h"
 #include "record.h"
 
@@ -67,9 +68,13 @@ static void elements(GString *line, const struct td_command *c)
     for (uint32_t i = 0; i < element_count(c); i++) {
         const struct td_element *element = &c->submit.elements[i];
 
-        g_string_append_printf(line, "%s0x%" G_GINT64_MODIFIER "x+%u%s", i ? " " : "",
-                               element->addr, element->len,
-                               element->flags & TD_ELEMENT_OBSERVED ? "?" : "");
+        char one[HEX_MAX + DECIMAL_MAX + sizeof(" 0x+?")], *p = one;
+
+        p = put_hex(put_text(p, i ? " 0x" : "0x"), element->addr);
+        p = put_decimal(put_text(p, "+"), element->len);
+        if (element->flags & TD_ELEMENT_OBSERVED)
+            *p++ = '?';
+        g_string_append_len(line, one, p - one);
     }
     g_string_append_c(line, ',');
 }

@@ -8,6 +8,7 @@
 #include <glib.h>
 #include <string.h>
 
+#include "digits.h"
 #include "export.h"
 #include "pcapng.h"
 #include "record.h"
@@ -160,6 +161,13 @@ static void build_response(struct exporter *e, GByteArray *pdu, const struct td_
 
 /* ---- Comments ---- */
 
+static void append_decimal(GString *text, uint64_t value)
+{
+    char digits[DECIMAL_MAX];
+
+    g_string_append_len(text, digits, put_decimal(digits, value) - digits);
+}
+
 static void put_elements(GString *text, const struct td_command *c)
 {
     uint32_t n = element_count(c);
@@ -169,10 +177,13 @@ static void put_elements(GString *text, const struct td_command *c)
         g_string_append(text, "\nelements:");
     for (i = 0; i < n && text->len < ELEMENTS_TEXT_MAX; i++) {
         const struct td_element *element = &c->submit.elements[i];
+        char one[HEX_MAX + DECIMAL_MAX + sizeof(" 0x+(observed)")], *p = one;
 
-        g_string_append_printf(text, " 0x%" G_GINT64_MODIFIER "x+%u%s", element->addr,
-                               element->len,
-                               element->flags & TD_ELEMENT_OBSERVED ? "(observed)" : "");
+        p = put_hex(put_text(p, " 0x"), element->addr);
+        p = put_decimal(put_text(p, "+"), element->len);
+        if (element->flags & TD_ELEMENT_OBSERVED)
+            p = put_text(p, "(observed)");
+        g_string_append_len(text, one, p - one);
     }
     if (i < n)
         g_string_append_printf(text, " and %u more", n - i);
@@ -181,11 +192,20 @@ static void put_elements(GString *text, const struct td_command *c)
 static const char *command_comment(struct exporter *e, const struct td_command *c)
 {
     GString *text = e->text;
+    char raw[3 * TD_MAX_RAW], *p = raw;
 
-    g_string_printf(text, "#%" G_GUINT64_FORMAT " %s, tag %" G_GUINT64_FORMAT "\n%s:", c->seq,
-                    c->decoded.name, c->submit.tag, c->submit.protocol == TD_ATA ? "FIS" : "CDB");
-    for (uint32_t i = 0; i < c->submit.raw_len; i++)
-        g_string_append_printf(text, " %02x", c->submit.raw[i]);
+    g_string_assign(text, "#");
+    append_decimal(text, c->seq);
+    g_string_append_c(text, ' ');
+    g_string_append(text, c->decoded.name);
+    g_string_append(text, ", tag ");
+    append_decimal(text, c->submit.tag);
+    g_string_append(text, c->submit.protocol == TD_ATA ? "\nFIS:" : "\nCDB:");
+    for (uint32_t i = 0; i < c->submit.raw_len; i++) {
+        *p++ = ' ';
+        p = put_hex_bytes(p, &c->submit.raw[i], 1);
+    }
+    g_string_append_len(text, raw, p - raw);
     put_elements(text, c);
     return text->str;
 }
@@ -197,15 +217,26 @@ static const char *response_comment(struct exporter *e, const struct td_command 
     size_t n = command_flags(c, words);
     char digest[40];
 
-    g_string_printf(text, "#%" G_GUINT64_FORMAT " %s, %" G_GUINT64_FORMAT " bytes", c->seq,
-                    td_status_name(c->complete.status), c->complete.bytes);
-    if (c->complete.digest.kind != TD_HASH_NONE)
-        g_string_append_printf(text, "\nhash: %s", td_digest_text(&c->complete.digest, digest));
+    g_string_assign(text, "#");
+    append_decimal(text, c->seq);
+    g_string_append_c(text, ' ');
+    g_string_append(text, td_status_name(c->complete.status));
+    g_string_append(text, ", ");
+    append_decimal(text, c->complete.bytes);
+    g_string_append(text, " bytes");
+    if (c->complete.digest.kind != TD_HASH_NONE) {
+        g_string_append(text, "\nhash: ");
+        g_string_append(text, td_digest_text(&c->complete.digest, digest));
+    }
     for (size_t i = 0; i < n; i++)
         g_string_append_printf(text, "%s%s", i ? " " : "\nflags: ", words[i]);
-    if (c->complete.has_ata)
-        g_string_append_printf(text, "\nATA status 0x%02x, error 0x%02x", c->complete.ata_status,
-                               c->complete.ata_error);
+    if (c->complete.has_ata) {
+        char ata[] = "\nATA status 0x.., error 0x..";
+
+        put_hex_bytes(strchr(ata, '.'), &c->complete.ata_status, 1);
+        put_hex_bytes(strchr(ata, '.'), &c->complete.ata_error, 1);
+        g_string_append_len(text, ata, sizeof(ata) - 1);
+    }
     return text->str;
 }
 

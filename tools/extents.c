@@ -7,7 +7,8 @@ struct extent {
 };
 
 struct extents {
-    GTree *tree; /* by first; disjoint, so the order of first is that of end */
+    GTree *tree;    /* by first; disjoint, so the order of first is that of end */
+    uint64_t grain; /* all bounds are multiples of it */
 };
 
 static gint compare_first(gconstpointer a, gconstpointer b, gpointer data)
@@ -23,6 +24,7 @@ struct extents *extents_new(void)
     struct extents *e = g_new0(struct extents, 1);
 
     e->tree = g_tree_new_full(compare_first, NULL, g_free, NULL);
+    e->grain = 1;
     return e;
 }
 
@@ -46,11 +48,17 @@ static const struct extent *first_behind(const struct extents *e, uint64_t block
     return node ? g_tree_node_key(node) : NULL;
 }
 
-void extents_join(struct extents *e, uint64_t first, uint64_t end)
+static void join(struct extents *e, uint64_t first, uint64_t end)
 {
-    struct extent whole = { .first = first, .end = end };
+    uint64_t over = end % e->grain, rest = over ? e->grain - over : 0;
+    struct extent whole = {
+        .first = first - first % e->grain,
+        .end = end + MIN(rest, UINT64_MAX - end),
+    };
     const struct extent *x;
 
+    first = whole.first;
+    end = whole.end;
     /* Neighbours, which end at `first` or begin at `end`, join as well. */
     while ((x = first_behind(e, first ? first - 1 : 0)) && x->first <= end) {
         whole.first = MIN(whole.first, x->first);
@@ -58,6 +66,27 @@ void extents_join(struct extents *e, uint64_t first, uint64_t end)
         g_tree_remove(e->tree, x);
     }
     g_tree_insert(e->tree, g_memdup2(&whole, sizeof(whole)), NULL);
+}
+
+static void coarsen(struct extents *e)
+{
+    GTree *fine = e->tree;
+
+    e->grain *= 2;
+    e->tree = g_tree_new_full(compare_first, NULL, g_free, NULL);
+    for (GTreeNode *node = g_tree_node_first(fine); node; node = g_tree_node_next(node)) {
+        const struct extent *x = g_tree_node_key(node);
+
+        join(e, x->first, x->end);
+    }
+    g_tree_unref(fine);
+}
+
+void extents_join(struct extents *e, uint64_t first, uint64_t end)
+{
+    join(e, first, end);
+    while (g_tree_nnodes(e->tree) > EXTENTS_MAX)
+        coarsen(e);
 }
 
 bool extents_find_hole(const struct extents *e, uint64_t first, uint64_t end, uint64_t *hole)

@@ -7,12 +7,18 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#define EXTENTS_MAX (1 << 18)
+
 struct extents;
 
 struct extents *extents_new(void);
 void extents_free(struct extents *e);
 
-/* Add [first, end) to a set, joined with what it touches. */
+/*
+ * Add [first, end) to a set, joined with what it touches. Of a set of more than
+ * EXTENTS_MAX extents, those that lie near each other are joined as well: it is
+ * then larger than what was added, never smaller.
+ */
 void extents_join(struct extents *e, uint64_t first, uint64_t end);
 
 /* The first block of [first, end) that is in no extent; false when all are. */

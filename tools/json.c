@@ -8,6 +8,8 @@
 #include <string.h>
 #include <yajl/yajl_gen.h>
 
+#include "digits.h"
+
 /* The pages of a huge transfer need not all be in memory at once. */
 #define PRINT_AT 65536
 
@@ -123,33 +125,33 @@ void json_string(struct json *j, const char *text)
     yajl_gen_string(j->gen, (const unsigned char *)text, strlen(text));
 }
 
+/* Between quotes, as a value that needs no escapes. */
 void json_hex(struct json *j, const uint8_t *bytes, size_t len)
 {
-    static const char digits[] = "0123456789abcdef";
     g_autofree char *heap = NULL;
-    char stack[128];
-    char *text = stack;
+    char stack[256];
+    char *text = stack, *p;
 
-    if (2 * len > sizeof(stack))
-        text = heap = g_malloc(2 * len);
-    for (size_t i = 0; i < len; i++) {
-        text[2 * i] = digits[bytes[i] >> 4];
-        text[2 * i + 1] = digits[bytes[i] & 15];
-    }
-    yajl_gen_string(j->gen, (const unsigned char *)text, 2 * len);
+    if (2 * len + 2 > sizeof(stack))
+        text = heap = g_malloc(2 * len + 2);
+    *text = '"';
+    p = put_hex_bytes(text + 1, bytes, len);
+    *p++ = '"';
+    json_raw(j, text, (size_t)(p - text));
+}
+
+/* yajl prints a "number" as it is, whatever it is. */
+void json_raw(struct json *j, const char *text, size_t len)
+{
+    yajl_gen_number(j->gen, text, len);
 }
 
 /* Not yajl_gen_integer(): it is signed. */
 void json_uint(struct json *j, uint64_t value)
 {
-    char text[20];
-    char *start = text + sizeof(text);
+    char text[DECIMAL_MAX];
 
-    do {
-        *--start = (char)('0' + value % 10);
-        value /= 10;
-    } while (value);
-    yajl_gen_number(j->gen, start, (size_t)(text + sizeof(text) - start));
+    json_raw(j, text, (size_t)(put_decimal(text, value) - text));
 }
 
 void json_double(struct json *j, double value)

@@ -33,6 +33,8 @@ void json_key(struct json *j, const char *key);
 void json_string(struct json *j, const char *text); /* any bytes: made valid */
 void json_hex(struct json *j, const uint8_t *bytes, size_t len);
 void json_uint(struct json *j, uint64_t value);
+/* A value whose JSON is there already, on one line. */
+void json_raw(struct json *j, const char *text, size_t len);
 void json_double(struct json *j, double value);
 void json_bool(struct json *j, bool value);
 

@@ -380,6 +380,8 @@ void lint_end(struct lint *l)
             rule->end(l, l->states[l->rule]);
         g_ptr_array_sort(l->findings[l->rule], compare_findings);
     }
+    forget_commands(l);
+    clear_states(l);
 }
 
 /* ---- The linter ---- */

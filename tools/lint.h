@@ -151,6 +151,7 @@ struct lint *lint_new(const struct lint_options *options);
 void lint_free(struct lint *l);
 
 void lint_record(struct lint *l, const struct td_record *record);
+/* Only what was found is kept: what the rules knew is freed. */
 void lint_end(struct lint *l);
 
 /* Of rule number i: findings in all, those kept, and why it was not checked. */

@@ -47,6 +47,7 @@ struct oracle {
     unsigned copies;    /* in flight */
     uint64_t copy_seq;  /* the last completion of one */
     bool initial_lost;
+    size_t limit; /* bytes that what is known of blocks may take; 0: any */
 };
 
 /* ---- What commands do ---- */
@@ -524,6 +525,16 @@ static void disk_free(void *data)
     g_free(disk);
 }
 
+static void share_limit(struct oracle *o)
+{
+    GHashTableIter iter;
+    gpointer value;
+
+    g_hash_table_iter_init(&iter, o->disks);
+    while (g_hash_table_iter_next(&iter, NULL, &value))
+        content_limit(((struct disk *)value)->content, o->limit / g_hash_table_size(o->disks));
+}
+
 static struct disk *disk_of(struct oracle *o, uint32_t id)
 {
     struct disk *disk = g_hash_table_lookup(o->disks, GUINT_TO_POINTER(id));
@@ -534,6 +545,7 @@ static struct disk *disk_of(struct oracle *o, uint32_t id)
         disk->content = content_new();
         disk->in_flight = g_ptr_array_new();
         g_hash_table_insert(o->disks, GUINT_TO_POINTER(id), disk);
+        share_limit(o);
     }
     return disk;
 }
@@ -707,6 +719,12 @@ struct oracle *oracle_new(oracle_report *report, oracle_initial *initial, void *
     o->disks = g_hash_table_new_full(NULL, NULL, NULL, disk_free);
     o->by_seq = g_hash_table_new(g_int64_hash, g_int64_equal);
     return o;
+}
+
+void oracle_limit(struct oracle *o, size_t bytes)
+{
+    o->limit = bytes;
+    share_limit(o);
 }
 
 void oracle_free(struct oracle *o)

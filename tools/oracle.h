@@ -58,6 +58,13 @@ struct oracle;
 struct oracle *oracle_new(oracle_report *report, oracle_initial *initial, void *data);
 void oracle_free(struct oracle *o);
 
+/*
+ * Let what is known of blocks take about so many bytes in all. Beyond it, the
+ * oldest is forgotten: fewer reads can be judged, none wrongly. Not together
+ * with `initial`.
+ */
+void oracle_limit(struct oracle *o, size_t bytes);
+
 void oracle_submit(struct oracle *o, uint64_t seq, const struct td_submit *submit,
                    uint32_t block_size);
 void oracle_complete(struct oracle *o, uint64_t seq, uint64_t ns,

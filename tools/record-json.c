@@ -5,6 +5,7 @@
 #include <glib.h>
 #include <string.h>
 
+#include "digits.h"
 #include "record.h"
 
 static const char *protocol_name(enum td_protocol protocol)
@@ -12,27 +13,31 @@ static const char *protocol_name(enum td_protocol protocol)
     return protocol == TD_ATA ? "ata" : "scsi";
 }
 
+/* Most of a long trace is elements: not member by member. */
 static void print_elements(struct json *j, const struct td_command *c)
 {
-    json_key(j, "elements");
-    json_begin_array(j);
+    static const char longest[] = "{\"addr\":18446744073709551615,\"len\":4294967295,"
+                                  "\"observed\":true,\"uncertain\":true},";
+    g_autofree char *text = g_malloc(element_count(c) * sizeof(longest) + 2);
+    char *p = text;
+
+    *p++ = '[';
     for (uint32_t i = 0; i < element_count(c); i++) {
         const struct td_element *element = &c->submit.elements[i];
 
-        json_begin_object(j);
-        json_key_uint(j, "addr", element->addr);
-        json_key_uint(j, "len", element->len);
-        if (element->flags & TD_ELEMENT_OBSERVED) {
-            json_key(j, "observed");
-            json_bool(j, true);
-        }
-        if (element->flags & TD_ELEMENT_UNCERTAIN) {
-            json_key(j, "uncertain");
-            json_bool(j, true);
-        }
-        json_end_object(j);
+        p = put_text(p, i ? ",{\"addr\":" : "{\"addr\":");
+        p = put_decimal(p, element->addr);
+        p = put_text(p, ",\"len\":");
+        p = put_decimal(p, element->len);
+        if (element->flags & TD_ELEMENT_OBSERVED)
+            p = put_text(p, ",\"observed\":true");
+        if (element->flags & TD_ELEMENT_UNCERTAIN)
+            p = put_text(p, ",\"uncertain\":true");
+        *p++ = '}';
     }
-    json_end_array(j);
+    *p++ = ']';
+    json_key(j, "elements");
+    json_raw(j, text, (size_t)(p - text));
 }
 
 static void print_pages(struct json *j, const struct td_command *c)

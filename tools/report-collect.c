@@ -33,7 +33,7 @@ static void side_init(struct report_side *side, const char *path)
 
 /* ---- Commands ---- */
 
-/* Of twice as many as are wanted, keep every second. */
+/* Of more than are wanted, keep every second. */
 static void thin_out(struct report_side *side)
 {
     struct report_command *commands = (struct report_command *)side->commands->data;
@@ -62,7 +62,7 @@ static void collect_command(struct report_side *side, const struct td_command *c
     if (side->seen++ % side->stride)
         return;
     g_array_append_val(side->commands, command);
-    if (side->commands->len > 2 * REPORT_COMMANDS)
+    if (side->commands->len > REPORT_COMMANDS)
         thin_out(side);
 }
 
@@ -244,15 +244,15 @@ bool report_side_read(struct report_side *side, const char *path, const struct f
     if (!input_open(&side->in, path))
         return false;
     side_init(side, path);
+    /* Before the rest is collected: lint takes much memory, for a while. */
+    side->lint = lint_path(path, &lint_options);
     filter_copy(&side->filter, filter);
     while (filter_next_item(&side->filter, &side->in, false, &item))
         collect(side, &item);
     statistics_finish(side->statistics);
-    while (side->commands->len > REPORT_COMMANDS)
-        thin_out(side);
-    qsort(side->commands->data, side->commands->len, sizeof(struct report_command),
-          by_submission);
-    side->lint = lint_path(path, &lint_options);
+    if (side->commands->len)
+        qsort(side->commands->data, side->commands->len, sizeof(struct report_command),
+              by_submission);
     return true;
 }
 

@@ -12,7 +12,7 @@
 
 /* Commands that are drawn; of a longer trace every 2nd, 4th, … is. */
 #define REPORT_COMMANDS (1u << 20)
-#define REPORT_PAGES (1u << 22) /* guest pages told apart */
+#define REPORT_PAGES (1u << 20) /* guest pages told apart */
 #define REPORT_SLOWEST 50
 #define REPORT_ROWS 500 /* of errors, of events */
 
