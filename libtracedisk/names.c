@@ -47,6 +47,7 @@ const char *td_event_name(enum td_event_type type)
         [TD_EVENT_RECORDING] = "recording",
         [TD_EVENT_IO_ERROR] = "io-error",
         [TD_EVENT_FAULT] = "fault",
+        [TD_EVENT_TRIM] = "trim",
     };
 
     return NAME(names, type);

@@ -310,6 +310,12 @@ enum td_event_type {
     TD_EVENT_RECORDING = 12, /* value: 1 resumed, 0 paused */
     TD_EVENT_IO_ERROR = 13,  /* host I/O failed; value: errno, ref, text: action */
     TD_EVENT_FAULT = 14,     /* an injected fault; text: what, ref */
+    /*
+     * A range that a TRIM or UNMAP names, before it is done: ref, addr: its first
+     * block, len: blocks, value: 1 they will be zeros (RZAT, LBPRZ), 0 they will
+     * be zeros or what they were. Since 1.2.
+     */
+    TD_EVENT_TRIM = 15,
 };
 
 enum td_event_has {

@@ -260,10 +260,16 @@ static bool event_touches(const struct td_event *event, const struct range *rang
            (event->has & TD_HAS_ADDR) && overlaps(range, event->addr, len);
 }
 
+static bool is_trim_of(const struct td_record *record, const struct range *blocks)
+{
+    return record->kind == TD_EVENT && record->event.type == TD_EVENT_TRIM &&
+           overlaps(blocks, record->event.addr, record->event.len);
+}
+
 static bool record_passes(const struct filter *f, const struct input *in,
                           const struct td_record *record)
 {
-    if (f->ops || f->statuses || f->has_tag || f->has_lba)
+    if (f->ops || f->statuses || f->has_tag || (f->has_lba && !is_trim_of(record, &f->lba)))
         return false;
     if (f->from && (!f->from_seen || record->seq < f->from_seq))
         return false;

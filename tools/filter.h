@@ -11,7 +11,8 @@
 /*
  * Options that were not given let everything pass. --op, --lba, --tag and
  * --status ask for commands, so they hide events and marks; --page also lets
- * events through that wrote to guest memory there. LOST and damage always pass.
+ * events through that wrote to guest memory there, and --lba ranges of a TRIM.
+ * LOST and damage always pass.
  */
 struct filter {
     uint32_t ops;      /* bits 1 << enum td_op */

@@ -154,6 +154,41 @@ static bool covers(const struct history *h, const struct td_command *c)
            h->lba - c->decoded.lba < c->decoded.blocks;
 }
 
+/* A TRIM or UNMAP names its blocks in its payload; an event tells. */
+static bool is_trimmed(const struct history *h, const struct td_record *record)
+{
+    const struct td_event *e = &record->event;
+
+    return record->kind == TD_EVENT && e->type == TD_EVENT_TRIM && h->lba >= e->addr &&
+           h->lba - e->addr < e->len;
+}
+
+static void print_trim(const struct history *h, const struct td_record *record)
+{
+    const struct td_event *e = &record->event;
+    struct json *j = h->json;
+    char name[DEVICE_NAME_MAX];
+
+    if (!j) {
+        line_start_print_text(record->time_ns, input_device_name(&h->in, e->device, name), e->ref);
+        printf("trimmed    %" PRIu64 "+%" PRIu64 "%s\n", e->addr, e->len,
+               e->value ? "" : "  (may stay as it was)");
+        return;
+    }
+    json_begin_object(j);
+    json_key_string(j, "type", "trim");
+    json_key_uint(j, "lba", h->lba);
+    json_key_uint(j, "seq", e->ref);
+    json_key_string(j, "device", input_device_name(&h->in, e->device, name));
+    json_key_uint(j, "range_lba", e->addr);
+    json_key_uint(j, "range_blocks", e->len);
+    json_key_uint(j, "time_ns", record->time_ns);
+    json_key(j, "zeros");
+    json_bool(j, e->value);
+    json_end_object(j);
+    json_end_document(j);
+}
+
 static void print_titles(const struct history *h)
 {
     printf("%s# block %" PRIu64 "\n# %13s  %-4s %8s  %-9s  %-20s %-18s %-7s  %s%s\n",
@@ -175,6 +210,10 @@ static int print_history(struct history *h, const char *path)
     while (output_alive() && filter_next_item(&h->filter, &h->in, false, &item)) {
         bool moved;
 
+        if (item.kind == TD_ITEM_RECORD && is_trimmed(h, item.record)) {
+            h->commands++;
+            print_trim(h, item.record);
+        }
         if (item.kind != TD_ITEM_COMMAND || !covers(h, item.command))
             continue;
         h->commands++;

@@ -169,6 +169,15 @@ static void read_differs(struct lint *l, void *state, const struct lint_command 
         oracle_complete(differs->oracle, complete->seq, complete->ns, complete->record);
 }
 
+static void read_differs_event(struct lint *l, void *state, const struct lint_event *e)
+{
+    struct differs *differs = state;
+
+    (void)l;
+    if (differs->oracle && e->record->type == TD_EVENT_TRIM)
+        oracle_trim(differs->oracle, e->seq, e->record);
+}
+
 static void differs_clear(void *data)
 {
     struct differs *differs = data;
@@ -186,6 +195,7 @@ const struct lint_rule lint_read_differs = {
     .state_size = sizeof(struct differs),
     .submit = read_differs_submit,
     .complete = read_differs,
+    .event = read_differs_event,
     .clear = differs_clear,
 };
 

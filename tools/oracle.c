@@ -10,8 +10,9 @@ enum effect {
     EFFECT_WRITE,  /* its payload */
     EFFECT_REPEAT, /* its payload to each block */
     EFFECT_ZERO,
+    EFFECT_RANGE,  /* one of a trim */
     EFFECT_CHANGE, /* in a way that is not recorded */
-    EFFECT_TRIM,   /* blocks of which the trace has no list: they stay, or are zeros */
+    EFFECT_TRIM,   /* of ranges, each to be told, or else any blocks: they stay, or are zeros */
     EFFECT_WILD,   /* it may change any block */
     EFFECT_COPY,   /* the same, of any device */
 };
@@ -34,6 +35,9 @@ struct command {
     uint32_t block_size;
     struct td_digest digest;
     uint8_t *sectors; /* of the blocks first … end, or of the one that repeats */
+    const struct command *trim; /* of a range: its command */
+    bool told;     /* a trim: by its ranges */
+    bool replaces; /* a range: zeros, for sure */
     bool waited;
     unsigned waits; /* a read: for so many changes of its blocks to complete */
 };
@@ -120,6 +124,14 @@ static enum effect write_effect(const struct td_decoded *d)
     return EFFECT_WRITE;
 }
 
+/* WRITE SAME with UNMAP: with LBPRZ, what is unmapped is what it would have written. */
+static enum effect same_effect(const struct td_submit *submit)
+{
+    bool no_data = submit->raw[0] == 0x93 && submit->raw[1] & 1; /* WRITE SAME(16), NDOB */
+
+    return no_data ? EFFECT_ZERO : EFFECT_REPEAT;
+}
+
 static enum effect effect_of(const struct td_submit *submit, const struct td_decoded *d)
 {
     bool has_lba = d->flags & TD_HAS_LBA;
@@ -131,8 +143,8 @@ static enum effect effect_of(const struct td_submit *submit, const struct td_dec
         return has_lba ? write_effect(d) : EFFECT_WILD;
     case TD_OP_ZERO:
         return has_lba ? EFFECT_ZERO : EFFECT_WILD;
-    case TD_OP_TRIM: /* WRITE SAME with UNMAP may do either */
-        return has_lba ? EFFECT_CHANGE : EFFECT_TRIM;
+    case TD_OP_TRIM:
+        return has_lba ? same_effect(submit) : EFFECT_TRIM;
     case TD_OP_OTHER:
         return other_effect(submit, d);
     default:
@@ -554,12 +566,12 @@ static void count_in_flight(struct oracle *o, const struct command *c, int by)
 {
     struct disk *disk = c->disk;
 
-    disk->trims += (unsigned)(c->effect == EFFECT_TRIM ? by : 0);
+    disk->trims += (unsigned)(c->effect == EFFECT_TRIM && !c->told ? by : 0);
     disk->wilds += (unsigned)(c->effect == EFFECT_WILD ? by : 0);
     o->copies += (unsigned)(c->effect == EFFECT_COPY ? by : 0);
     if (by > 0)
         return;
-    if (c->effect == EFFECT_TRIM)
+    if (c->effect == EFFECT_TRIM && !c->told)
         disk->trim_seq = c->complete_seq;
     else if (c->effect == EFFECT_WILD)
         disk->wild_seq = c->complete_seq;
@@ -686,6 +698,47 @@ static void change_completed(struct oracle *o, struct command *c,
     release_reads(o, c);
 }
 
+void oracle_trim(struct oracle *o, uint64_t seq, const struct td_event *event)
+{
+    struct command *trim = g_hash_table_lookup(o->by_seq, &event->ref), *c;
+
+    if (!trim || trim->effect != EFFECT_TRIM || trim->complete_seq)
+        return;
+    if (!trim->told)
+        trim->disk->trims--;
+    trim->told = true;
+    c = g_new0(struct command, 1);
+    c->disk = trim->disk;
+    c->seq = seq;
+    c->effect = EFFECT_RANGE;
+    c->name = trim->name;
+    c->block_size = trim->block_size;
+    c->first = event->addr;
+    c->end = event->addr + MIN(event->len, UINT64_MAX - event->addr);
+    c->trim = trim;
+    c->replaces = event->value;
+    g_ptr_array_add(c->disk->in_flight, c);
+    g_hash_table_insert(o->by_seq, &c->seq, c);
+}
+
+/* Of one that failed, each range may be done or not. */
+static void trim_completed(struct oracle *o, const struct command *trim, bool good)
+{
+    GPtrArray *in_flight = trim->disk->in_flight;
+
+    for (guint i = in_flight->len; i-- > 0;) {
+        struct command *c = g_ptr_array_index(in_flight, i);
+
+        if (c->trim != trim)
+            continue;
+        c->complete_seq = trim->complete_seq;
+        add_version(c, CONTENT_ZEROS, good && c->replaces);
+        release_reads(o, c);
+        command_end(o, c);
+        i = MIN(i, in_flight->len); /* reads that waited may be gone */
+    }
+}
+
 void oracle_complete(struct oracle *o, uint64_t seq, uint64_t ns,
                      const struct td_complete *complete)
 {
@@ -702,6 +755,8 @@ void oracle_complete(struct oracle *o, uint64_t seq, uint64_t ns,
         return;
     }
     count_in_flight(o, c, -1);
+    if (c->effect == EFFECT_TRIM)
+        trim_completed(o, c, complete->status == TD_GOOD);
     if (changes_range(c))
         change_completed(o, c, complete);
     command_end(o, c);
@@ -751,7 +806,7 @@ void oracle_end(struct oracle *o)
 
             if (changes_range(c)) {
                 c->complete_seq = UINT64_MAX;
-                add_version(c, CONTENT_UNKNOWN, false);
+                add_version(c, c->trim ? CONTENT_ZEROS : CONTENT_UNKNOWN, false);
             }
         }
         for (guint i = in_flight->len; i-- > 0;) {

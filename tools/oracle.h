@@ -70,6 +70,12 @@ void oracle_submit(struct oracle *o, uint64_t seq, const struct td_submit *submi
 void oracle_complete(struct oracle *o, uint64_t seq, uint64_t ns,
                      const struct td_complete *complete);
 
+/*
+ * A range of a TRIM or UNMAP, TD_EVENT_TRIM. Of a command of which none is told
+ * any block may become zeros.
+ */
+void oracle_trim(struct oracle *o, uint64_t seq, const struct td_event *event);
+
 /* Records are missing, or the state of the machine was replaced. */
 void oracle_gap(struct oracle *o);
 

@@ -188,6 +188,13 @@ static void print_device(const struct td_device *d)
     printf("%s\n", colour(COLOUR_NONE));
 }
 
+static void print_trim(const struct td_event *e)
+{
+    printf("%strim %" PRIu64 "+%" PRIu64 "  command #%" PRIu64 "%s%s\n", colour(COLOUR_CYAN),
+           e->addr, e->len, e->ref, e->value ? "" : "  (may stay as it was)",
+           colour(COLOUR_NONE));
+}
+
 /* td_event.has and the type say how its members are best read. */
 static void print_event_body(const struct td_event *e)
 {
@@ -232,7 +239,10 @@ void record_print_text(const struct input *in, const struct td_record *r)
         break;
     case TD_EVENT:
         line_start_print_text(r->time_ns, input_device_name(in, r->event.device, name), r->seq);
-        print_event_body(&r->event);
+        if (r->event.type == TD_EVENT_TRIM)
+            print_trim(&r->event);
+        else
+            print_event_body(&r->event);
         break;
     case TD_MARK:
         text = printable(r->mark.name);

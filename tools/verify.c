@@ -157,6 +157,8 @@ static void see_record(struct verify *v, const struct td_record *record)
     case TD_EVENT:
         if (record->event.type == TD_EVENT_LOADVM || record->event.type == TD_EVENT_RECORDING)
             oracle_gap(v->oracle);
+        else if (record->event.type == TD_EVENT_TRIM)
+            oracle_trim(v->oracle, record->seq, &record->event);
         break;
     case TD_LOST:
     case TD_DAMAGE:

@@ -363,6 +363,8 @@ static void coroutine_fn cmd_data_set_management(AtaCommand *c)
             fail_at(c, ATA_IDNF, lba);
             return;
         }
+        /* IDENTIFY DEVICE says neither DRAT nor RZAT. */
+        td_transfer_note_trim(&c->transfer, lba, blocks, false);
         ret = td_transfer_co_discard(&c->transfer, lba * d->disk.block_size,
                                      blocks * d->disk.block_size);
         if (ret < 0) {

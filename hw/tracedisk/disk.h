@@ -190,6 +190,12 @@ int coroutine_fn td_transfer_co_write(TdTransfer *t, int64_t offset,
 
 /* Commands without a data phase; errors as above. */
 int coroutine_fn td_transfer_co_flush(TdTransfer *t);
+/*
+ * A range of a list in the payload is about to be discarded: @blocks from @lba
+ * on will read as zeros, or, without @zeros, as they were.
+ */
+void td_transfer_note_trim(TdTransfer *t, uint64_t lba, uint64_t blocks,
+                           bool zeros);
 int coroutine_fn td_transfer_co_discard(TdTransfer *t, int64_t offset,
                                         int64_t bytes);
 int coroutine_fn td_transfer_co_zero(TdTransfer *t, int64_t offset,

@@ -157,8 +157,11 @@ void coroutine_fn scsi_run_unmap(ScsiRequest *c)
         return;
     }
     for (unsigned at = 0; at < bytes; at += UNMAP_DESCRIPTOR) {
-        if (!zero(c, ldq_be_p(list + at), ldl_be_p(list + at + 8),
-                  BDRV_REQ_MAY_UNMAP)) {
+        uint64_t lba = ldq_be_p(list + at);
+        uint32_t blocks = ldl_be_p(list + at + 8);
+
+        td_transfer_note_trim(&c->transfer, lba, blocks, true);
+        if (!zero(c, lba, blocks, BDRV_REQ_MAY_UNMAP)) {
             return;
         }
     }

@@ -297,6 +297,20 @@ int coroutine_fn td_transfer_co_flush(TdTransfer *t)
     return ret;
 }
 
+void td_transfer_note_trim(TdTransfer *t, uint64_t lba, uint64_t blocks,
+                           bool zeros)
+{
+    struct td_event event = {
+        .type = TD_EVENT_TRIM,
+        .has = TD_HAS_REF | TD_HAS_ADDR | TD_HAS_LEN | TD_HAS_VALUE,
+        .ref = t->seq, .addr = lba, .len = blocks, .value = zeros,
+    };
+
+    if (t->seq) {
+        td_recorder_event(t->disk->recorder, &event);
+    }
+}
+
 int coroutine_fn td_transfer_co_discard(TdTransfer *t, int64_t offset,
                                         int64_t bytes)
 {

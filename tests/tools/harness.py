@@ -92,7 +92,8 @@ FLAGS = {"buffer-changed": 1, "list-short": 2, "list-long": 4, "outside-ram": 8}
 METADATA = {"d2h-fis": 1, "pio-setup-fis": 2, "dma-setup-fis": 3, "sdb-fis": 4, "prdbc": 5}
 EVENTS = {"reset": 1, "abort": 2, "fis": 3, "interrupt": 4, "register-read": 5,
           "register-write": 6, "watch": 7, "run-state": 8, "loadvm": 9, "guest-error": 10,
-          "port": 11, "recording": 12, "io-error": 13, "fault": 14}
+          "port": 11, "recording": 12, "io-error": 13, "fault": 14,
+          "trim": 15}
 
 
 def fis(command, lba=0, count=0, features=0, device=0x40):

@@ -210,6 +210,7 @@ static void test_names(void)
     g_assert_cmpstr(td_status_name(TD_PENDING), ==, "pending");
     g_assert_cmpstr(td_status_name((enum td_status)7), ==, "unknown");
     g_assert_cmpstr(td_event_name(TD_EVENT_FAULT), ==, "fault");
+    g_assert_cmpstr(td_event_name(TD_EVENT_TRIM), ==, "trim");
     g_assert_cmpstr(td_event_name((enum td_event_type)0), ==, "unknown");
     g_assert_cmpstr(td_metadata_name(TD_META_PRDBC), ==, "prdbc");
     g_assert_cmpstr(td_metadata_name((enum td_metadata_kind)1000), ==, "unknown");

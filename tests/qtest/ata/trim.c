@@ -52,8 +52,21 @@ static void test_ranges(void)
     td_expect_mem(found + 1024, zeroes, 1024);
     td_expect_mem(found + 2048, data + 2048, BYTES - 2048);
     if (td_ahci_stop(hba)) {
-        td_expect_uint(td_traced(hba->traced, "DATA SET MANAGEMENT", 0)->op, ==,
-                       TD_OP_TRIM);
+        const TdTraced *c = td_traced(hba->traced, "DATA SET MANAGEMENT", 0);
+
+        td_expect_uint(c->op, ==, TD_OP_TRIM);
+        td_expect_uint(td_traced_events(hba->traced, TD_EVENT_TRIM, ""), ==,
+                       2);
+        for (unsigned i = 0; i < 2; i++) {
+            const TdTracedEvent *e = td_traced_event(hba->traced,
+                                                     TD_EVENT_TRIM, i);
+
+            td_expect_uint(e->ref, ==, c->seq);
+            td_expect_uint(e->seq, <, c->complete_seq);
+            td_expect_uint(e->addr, ==, 202 + i);
+            td_expect_uint(e->len, ==, 1);
+            td_expect_uint(e->value, ==, 0);
+        }
     }
     td_ahci_free(hba);
 }

@@ -59,6 +59,7 @@ static void add_event(TdTrace *trace, const struct td_record *record)
     e->ref = event->has & TD_HAS_REF ? event->ref : 0;
     e->port = event->port;
     e->addr = event->addr;
+    e->len = event->len;
     e->value = event->value;
     e->text = g_strdup(event->has & TD_HAS_TEXT ? event->text : "");
     g_ptr_array_add(trace->events, e);
@@ -129,6 +130,19 @@ unsigned td_traced_events(const TdTrace *trace, enum td_event_type type,
         count += e->type == type && strstr(e->text, text);
     }
     return count;
+}
+
+const TdTracedEvent *td_traced_event(const TdTrace *trace,
+                                     enum td_event_type type, unsigned n)
+{
+    for (unsigned i = 0; i < trace->events->len; i++) {
+        const TdTracedEvent *e = g_ptr_array_index(trace->events, i);
+
+        if (e->type == type && n-- == 0) {
+            return e;
+        }
+    }
+    td_fail("the trace has an event", "no other '%s'", td_event_name(type));
 }
 
 void td_expect_guest_error(const TdTrace *trace, const char *text)

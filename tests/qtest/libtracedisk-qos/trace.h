@@ -40,7 +40,7 @@ typedef struct TdTracedEvent {
     enum td_event_type type;
     uint32_t port;
     uint64_t seq, ref;          /* ref: the command it belongs to */
-    uint64_t addr, value;
+    uint64_t addr, len, value;
     char *text;
 } TdTracedEvent;
 
@@ -51,6 +51,10 @@ void td_trace_free(TdTrace *trace);
 const TdTraced *td_traced(const TdTrace *trace, const char *name, unsigned n);
 unsigned td_traced_events(const TdTrace *trace, enum td_event_type type,
                           const char *text);
+
+/* The @n-th event of this type; it must exist. */
+const TdTracedEvent *td_traced_event(const TdTrace *trace,
+                                     enum td_event_type type, unsigned n);
 
 /* The driver's fault that the trace must tell of: a part of its text. */
 void td_expect_guest_error(const TdTrace *trace, const char *text);
