@@ -97,3 +97,10 @@ bool extents_find_hole(const struct extents *e, uint64_t first, uint64_t end, ui
     /* Joined extents never touch: behind one there is a hole. */
     return *hole < end;
 }
+
+bool extents_overlap(const struct extents *e, uint64_t first, uint64_t end)
+{
+    const struct extent *x = first_behind(e, first);
+
+    return x && first < end && x->first < end;
+}

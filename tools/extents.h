@@ -24,4 +24,7 @@ void extents_join(struct extents *e, uint64_t first, uint64_t end);
 /* The first block of [first, end) that is in no extent; false when all are. */
 bool extents_find_hole(const struct extents *e, uint64_t first, uint64_t end, uint64_t *hole);
 
+/* Is any block of [first, end) in an extent? */
+bool extents_overlap(const struct extents *e, uint64_t first, uint64_t end);
+
 #endif

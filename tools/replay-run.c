@@ -36,6 +36,7 @@ struct run {
     struct extents *unknown; /* blocks that may rightly hold something else */
     int64_t began_us;        /* -1: not yet */
     uint64_t first_ns, last_ns;
+    bool skipped; /* something, in this pass of issue_all() */
 };
 
 /* ---- Jobs ---- */
@@ -354,6 +355,7 @@ static bool issue(struct run *run, struct replay_job *job)
         forget_blocks(run, c);
         job->done = true;
         job->issued = false;
+        run->skipped = true;
         return true;
     }
     run->wrote |= !is_harmless(c);
@@ -382,13 +384,9 @@ static int64_t early_us(struct run *run, const struct replay_job *job)
 /* May a read that gets other bytes than it did be right? */
 static bool is_open(const struct run *run, const struct replay_job *job)
 {
-    uint64_t lba = job->command.decoded.lba, end = lba + job->command.decoded.blocks, hole;
+    uint64_t lba = job->command.decoded.lba, end = lba + job->command.decoded.blocks;
 
-    for (; !job->raced && lba < end; lba++) {
-        if (!extents_find_hole(run->unknown, lba, lba + 1, &hole))
-            return true;
-    }
-    return job->raced;
+    return job->raced || extents_overlap(run->unknown, lba, end);
 }
 
 static void count(struct run *run, const struct replay_job *job)
@@ -436,8 +434,7 @@ static void take_done(struct run *run)
     }
 }
 
-/* Begin what may begin; *timeout: until the next may, in ms. */
-static bool issue_all(struct run *run, int *timeout)
+static bool issue_pass(struct run *run, int *timeout)
 {
     GList *at, *next;
 
@@ -462,6 +459,21 @@ static bool issue_all(struct run *run, int *timeout)
         if (!issue(run, job))
             return false;
         take_done(run);
+    }
+    return true;
+}
+
+/*
+ * Begin what may begin; *timeout: until the next may, in ms. What is skipped is
+ * done at once: one before it in the order may have waited for that.
+ */
+static bool issue_all(struct run *run, int *timeout)
+{
+    run->skipped = true;
+    while (run->skipped) {
+        run->skipped = false;
+        if (!issue_pass(run, timeout))
+            return false;
     }
     return true;
 }
