@@ -307,6 +307,7 @@ class Recording:
         self.clock = self.rng.randrange(1, 10**10)
         self.lines = []
         self.tags = list(range(32))  # not in flight
+        self.place = self.rng.randrange(1 << 20)  # of the buffer handed out last
         self.put(put="header")
         self.put(put="device", id=0, name="d0", frontend="ahci", protocol=0, hash=2,
                  logical_block_size=BLOCK, physical_block_size=BLOCK, blocks=1 << 24)
@@ -317,10 +318,11 @@ class Recording:
         return len(self.lines) - 1
 
     def elements(self, command):
-        """Each in pages of its own, never adjoining."""
+        """Each in pages of its own, never adjoining, nor of another command in flight."""
         found = []
         for size in command.sizes:
-            page = self.rng.randrange(1 << 20) * 0x100000
+            self.place = (self.place + self.rng.randrange(1, 1000)) % (1 << 20)
+            page = self.place * 0x100000
             found.append([hex(page + command.offset), size, 0])
         return found
 
