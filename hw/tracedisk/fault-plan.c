@@ -24,10 +24,13 @@ typedef struct Reading {
 
 /* ---- Values ------------------------------------------------------------ */
 
-/* strtoull() takes a sign, and -1 for the largest number there is. */
+/*
+ * NULL is a missing part of a value: no number. strtoull() would take a sign,
+ * and -1 for the largest number there is.
+ */
 static bool parse_number(const char *value, uint64_t *number)
 {
-    return g_ascii_isdigit(*value) &&
+    return value && g_ascii_isdigit(*value) &&
            qemu_strtou64(value, NULL, 0, number) == 0;
 }
 
