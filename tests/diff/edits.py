@@ -266,10 +266,15 @@ def several_runs(epochs, rng, n_a, n_b):
     different there: noise. Not told is what lint has to say."""
     copies = [copy.deepcopy(epochs) for _ in range(n_a + n_b)]
     side_a, side_b = list(range(n_a)), list(range(n_a, n_a + n_b))
-    expected, names = {}, []
+    expected, names, read = {}, [], set()
     for place in places(epochs):
         edit, seed, noise = rng.choice(EDITS), rng.random(), rng.random() < 0.5
         found = None
+        # Of two reads of the same blocks, which one an edit was of cannot be told.
+        reads = {c.lba for c in epochs[place] if c.op == "read"}
+        if reads & read:
+            continue
+        read |= reads
         if rng.random() < 0.2:
             edit = rng.choice(RESTLESS)
             for run in side_a + side_b:
