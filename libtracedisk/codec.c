@@ -2,64 +2,18 @@
 /*
  * The record codec: one encoder and one decoder per record kind, side by side,
  * so that the two can be compared by eye. tracedisk-format(5), "Records", says
- * the same in words; change both.
+ * the same in words; change both. SUBMIT and COMPLETE are in codec-command.c.
  */
 #include <errno.h>
 #include <stdlib.h>
 
-#include "codec.h"
+#include "codec-command.h"
 
 /* Record tags. */
 enum {
     TAG_STEP = 1 << 0, /* the sequence step is not 1, and follows */
     TAG_REF = 1 << 1,  /* a reference to an earlier record follows */
     TAG_KIND_SHIFT = 2,
-};
-
-/* SUBMIT: first byte. */
-enum {
-    SUBMIT_PROTOCOL = 3,
-    SUBMIT_DEVICE = 1 << 2,
-    SUBMIT_PORT = 1 << 3,
-    SUBMIT_RAW_LEN = 1 << 4,
-    SUBMIT_ELEMENTS = 1 << 5,
-    SUBMIT_KNOWN = (1 << 6) - 1,
-};
-
-/* COMPLETE: the first varint. What is usual fits its first byte. */
-enum {
-    COMPLETE_STATUS = 3, /* 3: the status follows */
-    COMPLETE_STATUS_FOLLOWS = 3,
-    COMPLETE_BYTES_512 = 1 << 2, /* in units of 512 */
-    COMPLETE_ATA = 1 << 3,
-    COMPLETE_DIGEST = 1 << 4,
-    COMPLETE_METADATA = 1 << 5,
-    COMPLETE_DEVICE = 1 << 6,
-    COMPLETE_BYTES = 1 << 7,
-    COMPLETE_RESIDUAL = 1 << 8,
-    COMPLETE_FLAGS = 1 << 9,
-    COMPLETE_ATA_NEW = 1 << 10,
-    COMPLETE_DIGEST_KIND = 1 << 11,
-    COMPLETE_DIGEST_AFTER = 1 << 12,
-    COMPLETE_METADATA_NEW = 1 << 13,
-    COMPLETE_SCSI_STATUS = 1 << 14,
-    COMPLETE_SENSE = 1 << 15,
-    COMPLETE_KNOWN = (1 << 16) - 1,
-};
-
-/* Behind the fields; numbered by kind of record. */
-enum {
-    EXTENSION_ORIGIN = 1,   /* of SUBMIT */
-    EXTENSION_OBSERVED = 1, /* of COMPLETE */
-    EXTENSION_SECTORS = 2,  /* of COMPLETE */
-    EXTENSION_PARTS = 3,    /* of COMPLETE */
-};
-
-/* COMPLETE: a part of the kept payload. */
-enum {
-    PART_ZEROS = 1 << 0,
-    PART_LEN_SHIFT = 1,
-    PART_MAX = 2 * TD_VARINT_MAX + 5, /* with an offset of 32 bits */
 };
 
 /* EVENT: the varint after the type. */
@@ -208,490 +162,6 @@ static void decode_device(struct td_decoder *decoder, struct td_cursor *c, struc
     d->pairs = decoder->pairs;
 }
 
-/* ---- Raw bytes ---- */
-
-/*
- * A mask, one bit a byte from the lowest bit of the first mask byte on, of the
- * bytes that differ from the last command of this protocol and length; then
- * these bytes.
- */
-static uint8_t *encode_raw(uint8_t *p, const uint8_t *raw, uint32_t len, uint8_t *last)
-{
-    uint8_t *mask = p;
-
-    p += (len + 7) / 8;
-    for (uint32_t i = 0; i < len; i += 8) {
-        uint32_t n = len - i < 8 ? len - i : 8;
-        unsigned bits = 0;
-
-        for (uint32_t j = 0; j < n; j++) {
-            if (raw[i + j] != (last ? last[i + j] : 0)) {
-                bits |= 1u << j;
-                *p++ = raw[i + j];
-            }
-        }
-        *mask++ = (uint8_t)bits;
-    }
-    if (last) {
-        memcpy(last, raw, len);
-    }
-    return p;
-}
-
-static void decode_raw(struct td_cursor *c, uint8_t *raw, uint32_t len)
-{
-    const uint8_t *mask = td_read_bytes(c, (len + 7) / 8);
-
-    if (!mask) {
-        return;
-    }
-    for (uint32_t i = 0; i < len; i += 8) {
-        for (unsigned bits = *mask++, j = i; bits; bits >>= 1, j++) {
-            if (bits & 1) {
-                if (j >= len) {
-                    c->bad = true;
-                    return;
-                }
-                raw[j] = td_read_byte(c);
-            }
-        }
-    }
-}
-
-/* ---- SUBMIT ---- */
-
-static uint8_t *last_raw(struct td_delta *delta, unsigned protocol, uint32_t len)
-{
-    return protocol < 2 && len <= TD_RAW_REMEMBERED ? delta->raw[protocol][len] : NULL;
-}
-
-/* The most bytes that the body of an extension ORIGIN takes. */
-#define ORIGIN_MAX ((9 + TD_MAX_CHAIN) * TD_VARINT_MAX)
-
-static size_t encode_origin_body(uint8_t *p, const struct td_origin *o)
-{
-    uint8_t *start = p;
-    uint64_t last = o->pc;
-
-    p = td_write_varint(p, o->kind);
-    if (!td_origin_is_known(o)) {
-        return (size_t)(p - start);
-    }
-    p = td_write_varint(p, o->cpu);
-    p = td_write_varint(p, o->machine);
-    p = td_write_varint(p, o->pc);
-    p = td_write_varint(p, o->sp);
-    p = td_write_zigzag(p, o->fp - o->sp);
-    p = td_write_varint(p, o->lr);
-    p = td_write_varint(p, o->stack_seq);
-    p = td_write_varint(p, o->n_chain);
-    for (uint32_t i = 0; i < o->n_chain; i++) {
-        p = td_write_zigzag(p, o->chain[i] - last);
-        last = o->chain[i];
-    }
-    return (size_t)(p - start);
-}
-
-static uint8_t *encode_origin(uint8_t *p, const struct td_origin *origin)
-{
-    uint8_t body[ORIGIN_MAX];
-    size_t n = encode_origin_body(body, origin);
-
-    p = td_write_varint(p, EXTENSION_ORIGIN);
-    return td_write_bytes(td_write_varint(p, n), body, n);
-}
-
-static void decode_origin(struct td_decoder *decoder, struct td_cursor *c, struct td_submit *s)
-{
-    struct td_origin *o = &decoder->origin;
-    uint64_t last;
-
-    memset(o, 0, sizeof(*o));
-    o->chain = decoder->chain;
-    s->origin = o;
-    o->kind = (enum td_origin_kind)td_read_varint32(c);
-    if (!td_origin_is_known(o)) {
-        return;
-    }
-    o->cpu = td_read_varint32(c);
-    o->machine = (enum td_machine)td_read_varint32(c);
-    o->pc = last = td_read_varint(c);
-    o->sp = td_read_varint(c);
-    o->fp = o->sp + td_read_zigzag(c);
-    o->lr = td_read_varint(c);
-    o->stack_seq = td_read_varint(c);
-    o->n_chain = td_read_varint32(c);
-    if (o->n_chain > TD_MAX_CHAIN) {
-        o->n_chain = 0;
-        c->bad = true;
-    }
-    for (uint32_t i = 0; i < o->n_chain; i++) {
-        last += td_read_zigzag(c);
-        decoder->chain[i] = last;
-    }
-}
-
-static uint8_t *encode_submit(struct td_delta *delta, uint8_t *p, const struct td_submit *s)
-{
-    unsigned protocol = s->protocol & SUBMIT_PROTOCOL;
-    uint8_t *what = p++;
-
-    *what = (uint8_t)protocol;
-    if (s->device != delta->device) {
-        *what |= SUBMIT_DEVICE;
-        p = td_write_varint(p, delta->device = s->device);
-    }
-    if (s->port != delta->port) {
-        *what |= SUBMIT_PORT;
-        p = td_write_varint(p, delta->port = s->port);
-    }
-    p = td_write_zigzag(p, s->tag - delta->tag);
-    delta->tag = s->tag;
-    if (s->raw_len != delta->raw_len[protocol]) {
-        *what |= SUBMIT_RAW_LEN;
-        p = td_write_varint(p, delta->raw_len[protocol] = s->raw_len);
-    }
-    p = encode_raw(p, s->raw, s->raw_len, last_raw(delta, protocol, s->raw_len));
-    if (s->n_elements) {
-        uint8_t *list;
-        size_t n, size;
-
-        *what |= SUBMIT_ELEMENTS;
-        p = td_write_varint(p, s->n_elements);
-        /* Most lists are shorter than 128 bytes: guess, and move others. */
-        list = p + 1;
-        n = td_encode_elements(s->elements, s->n_elements, list);
-        size = td_varint_size(n);
-        if (size > 1) {
-            memmove(p + size, list, n);
-        }
-        p = td_write_varint(p, n) + n;
-    }
-    return s->origin ? encode_origin(p, s->origin) : p;
-}
-
-/* An element takes a byte at least: memory is bounded by the file. */
-static bool is_element_count(uint32_t n, size_t encoded_len)
-{
-    return n <= TD_MAX_ELEMENTS && n <= encoded_len;
-}
-
-static void decode_submit(struct td_decoder *decoder, struct td_cursor *c, struct td_record *record)
-{
-    struct td_delta *delta = decoder->delta;
-    struct td_submit *s = &record->submit;
-    uint8_t what = td_read_byte(c);
-    unsigned protocol = what & SUBMIT_PROTOCOL;
-    uint8_t *raw;
-
-    if (what & ~SUBMIT_KNOWN) {
-        c->bad = true;
-    }
-    if (what & SUBMIT_DEVICE) {
-        delta->device = td_read_varint32(c);
-    }
-    if (what & SUBMIT_PORT) {
-        delta->port = td_read_varint32(c);
-    }
-    delta->tag += td_read_zigzag(c);
-    if (what & SUBMIT_RAW_LEN) {
-        delta->raw_len[protocol] = td_read_varint32(c);
-    }
-    s->device = delta->device;
-    s->protocol = (enum td_protocol)protocol;
-    s->port = delta->port;
-    s->tag = delta->tag;
-    s->raw_len = delta->raw_len[protocol];
-    if (s->raw_len > TD_MAX_RAW) {
-        s->raw_len = delta->raw_len[protocol] = 0;
-        c->bad = true;
-    }
-    raw = last_raw(delta, protocol, s->raw_len);
-    if (!raw) {
-        raw = memset(decoder->long_raw, 0, s->raw_len);
-    }
-    decode_raw(c, raw, s->raw_len);
-    s->raw = raw;
-    s->elements = NULL;
-    s->n_elements = 0;
-    s->origin = NULL;
-    record->encoded_elements = NULL;
-    record->encoded_len = 0;
-    if (what & SUBMIT_ELEMENTS) {
-        s->n_elements = td_read_varint32(c);
-        record->encoded_len = td_read_varint32(c);
-        record->encoded_elements = td_read_bytes(c, record->encoded_len);
-        c->bad |= !is_element_count(s->n_elements, record->encoded_len);
-    }
-}
-
-/* ---- COMPLETE ---- */
-
-static uint8_t *encode_metadata(struct td_delta *delta, uint8_t *p, const struct td_complete *c,
-                                uint32_t *what)
-{
-    bool same = c->n_metadata == delta->n_metadata;
-
-    for (uint32_t i = 0; same && i < c->n_metadata; i++) {
-        same = c->metadata[i].kind == delta->metadata[i].kind &&
-               c->metadata[i].len == delta->metadata[i].len;
-    }
-    *what |= COMPLETE_METADATA;
-    if (!same) {
-        *what |= COMPLETE_METADATA_NEW;
-        p = td_write_varint(p, delta->n_metadata = c->n_metadata);
-        for (uint32_t i = 0; i < c->n_metadata; i++) {
-            p = td_write_varint(p, delta->metadata[i].kind = c->metadata[i].kind);
-            p = td_write_varint(p, delta->metadata[i].len = c->metadata[i].len);
-        }
-    }
-    for (uint32_t i = 0; i < c->n_metadata; i++) {
-        uint64_t *last = &delta->metadata_addr[c->metadata[i].kind % 16];
-
-        p = td_write_zigzag(p, c->metadata[i].addr - *last);
-        *last = c->metadata[i].addr;
-    }
-    return p;
-}
-
-static void decode_metadata(struct td_decoder *decoder, struct td_cursor *c, bool template,
-                            struct td_complete *complete)
-{
-    struct td_delta *delta = decoder->delta;
-
-    if (template) {
-        delta->n_metadata = td_read_varint32(c);
-        if (delta->n_metadata > TD_MAX_METADATA) {
-            delta->n_metadata = 0;
-            c->bad = true;
-        }
-        for (uint32_t i = 0; i < delta->n_metadata; i++) {
-            delta->metadata[i].kind = td_read_varint32(c);
-            delta->metadata[i].len = td_read_varint32(c);
-        }
-    }
-    for (uint32_t i = 0; i < delta->n_metadata; i++) {
-        uint64_t *last = &delta->metadata_addr[delta->metadata[i].kind % 16];
-
-        *last += td_read_zigzag(c);
-        decoder->metadata[i].kind = (enum td_metadata_kind)delta->metadata[i].kind;
-        decoder->metadata[i].len = delta->metadata[i].len;
-        decoder->metadata[i].addr = *last;
-    }
-    complete->metadata = decoder->metadata;
-    complete->n_metadata = delta->n_metadata;
-}
-
-static uint8_t *encode_digest(uint8_t *p, const struct td_digest *digest)
-{
-    return td_write_bytes(p, digest->bytes, td_digest_size(digest->kind));
-}
-
-static void decode_digest(struct td_cursor *c, unsigned kind, struct td_digest *digest)
-{
-    size_t n = td_digest_size((enum td_hash_kind)kind);
-    const uint8_t *bytes = td_read_bytes(c, n);
-
-    if (!n || !bytes) {
-        c->bad = true;
-        return;
-    }
-    digest->kind = (enum td_hash_kind)kind;
-    memcpy(digest->bytes, bytes, n);
-}
-
-static uint8_t *encode_complete_fields(struct td_delta *delta, uint8_t *p,
-                                       const struct td_complete *c, uint32_t *what)
-{
-    if (c->device != delta->device) {
-        *what |= COMPLETE_DEVICE;
-        p = td_write_varint(p, delta->device = c->device);
-    }
-    if ((unsigned)c->status < COMPLETE_STATUS_FOLLOWS) {
-        *what |= c->status;
-    } else {
-        *what |= COMPLETE_STATUS_FOLLOWS;
-        p = td_write_varint(p, c->status);
-    }
-    if (c->bytes && c->bytes % 512 == 0) {
-        *what |= COMPLETE_BYTES_512;
-        p = td_write_varint(p, c->bytes / 512);
-    } else if (c->bytes) {
-        *what |= COMPLETE_BYTES;
-        p = td_write_varint(p, c->bytes);
-    }
-    if (c->residual) {
-        *what |= COMPLETE_RESIDUAL;
-        p = td_write_varint(p, c->residual);
-    }
-    if (c->flags) {
-        *what |= COMPLETE_FLAGS;
-        p = td_write_varint(p, c->flags);
-    }
-    if (c->has_ata) {
-        *what |= COMPLETE_ATA;
-        if (c->ata_status != delta->ata_status || c->ata_error != delta->ata_error) {
-            *what |= COMPLETE_ATA_NEW;
-            *p++ = delta->ata_status = c->ata_status;
-            *p++ = delta->ata_error = c->ata_error;
-        }
-    }
-    if (c->scsi_status) {
-        *what |= COMPLETE_SCSI_STATUS;
-        *p++ = c->scsi_status;
-    }
-    if (c->sense_len) {
-        *what |= COMPLETE_SENSE;
-        p = td_write_varint(p, c->sense_len);
-        p = td_write_bytes(p, c->sense, c->sense_len);
-    }
-    if (c->digest.kind != TD_HASH_NONE) {
-        *what |= COMPLETE_DIGEST;
-        if (c->digest.kind != delta->digest_kind) {
-            *what |= COMPLETE_DIGEST_KIND;
-            *p++ = delta->digest_kind = (uint8_t)c->digest.kind;
-        }
-        p = encode_digest(p, &c->digest);
-    }
-    if (c->digest_after.kind != TD_HASH_NONE) {
-        *what |= COMPLETE_DIGEST_AFTER;
-        *p++ = (uint8_t)c->digest_after.kind;
-        p = encode_digest(p, &c->digest_after);
-    }
-    if (c->n_metadata) {
-        p = encode_metadata(delta, p, c, what);
-    }
-    return p;
-}
-
-/* The extension OBSERVED; its length is known last, as a varint of fixed size. */
-static uint8_t *encode_observed(uint8_t *p, const struct td_complete *c)
-{
-    uint8_t count[TD_VARINT_MAX], *list, *body;
-    size_t count_len = (size_t)(td_write_varint(count, c->n_elements) - count);
-    size_t list_len;
-
-    p = td_write_varint(p, EXTENSION_OBSERVED);
-    body = p + TD_VARINT_MAX;
-    list = td_write_bytes(body, count, count_len);
-    list_len = td_encode_elements(c->elements, c->n_elements, list);
-    p = td_write_varint(p, count_len + list_len);
-    memmove(p, body, count_len + list_len);
-    return p + count_len + list_len;
-}
-
-static uint8_t *encode_sectors(uint8_t *p, const struct td_complete *c)
-{
-    size_t len = (size_t)c->n_sectors * TD_SECTOR_HASH;
-
-    p = td_write_varint(p, EXTENSION_SECTORS);
-    return td_write_bytes(td_write_varint(p, len), c->sectors, len);
-}
-
-/* In a buffer with room for the longest length before them. */
-static uint8_t *encode_parts(uint8_t *p, const struct td_complete *c)
-{
-    uint8_t *body = p + 1 + TD_VARINT_MAX, *end = body;
-    uint64_t last = c->submit_seq;
-
-    for (uint32_t i = 0; i < c->n_parts; i++) {
-        const struct td_part *part = &c->parts[i];
-
-        end = td_write_varint(end, part->len << PART_LEN_SHIFT | (part->seq ? 0 : PART_ZEROS));
-        if (part->seq) {
-            end = td_write_zigzag(end, part->seq - last);
-            end = td_write_varint(end, part->offset);
-            last = part->seq;
-        }
-    }
-    p = td_write_varint(p, EXTENSION_PARTS);
-    p = td_write_varint(p, (size_t)(end - body));
-    memmove(p, body, (size_t)(end - body));
-    return p + (end - body);
-}
-
-static uint8_t *encode_complete(struct td_delta *delta, uint8_t *p, const struct td_complete *c)
-{
-    uint32_t what = 0;
-    uint8_t *fields = p + 1, *end = encode_complete_fields(delta, fields, c, &what);
-    size_t size = td_varint_size(what);
-
-    if (size > 1) {
-        memmove(p + size, fields, (size_t)(end - fields));
-        end += size - 1;
-    }
-    td_write_varint(p, what);
-    if (c->n_elements) {
-        end = encode_observed(end, c);
-    }
-    if (c->n_sectors) {
-        end = encode_sectors(end, c);
-    }
-    return c->n_parts ? encode_parts(end, c) : end;
-}
-
-static void decode_complete(struct td_decoder *decoder, struct td_cursor *c,
-                            struct td_complete *complete)
-{
-    struct td_delta *delta = decoder->delta;
-    uint32_t what = td_read_varint32(c);
-
-    memset(complete, 0, sizeof(*complete));
-    if (what & ~COMPLETE_KNOWN) {
-        c->bad = true;
-        return;
-    }
-    if (what & COMPLETE_DEVICE) {
-        delta->device = td_read_varint32(c);
-    }
-    complete->device = delta->device;
-    if ((what & COMPLETE_STATUS) == COMPLETE_STATUS_FOLLOWS) {
-        complete->status = (enum td_status)td_read_varint32(c);
-    } else {
-        complete->status = (enum td_status)(what & COMPLETE_STATUS);
-    }
-    if (what & COMPLETE_BYTES_512) {
-        complete->bytes = td_read_varint(c) * 512;
-    }
-    if (what & COMPLETE_BYTES) {
-        complete->bytes = td_read_varint(c);
-    }
-    if (what & COMPLETE_RESIDUAL) {
-        complete->residual = td_read_varint(c);
-    }
-    if (what & COMPLETE_FLAGS) {
-        complete->flags = td_read_varint32(c);
-    }
-    if (what & COMPLETE_ATA) {
-        if (what & COMPLETE_ATA_NEW) {
-            delta->ata_status = td_read_byte(c);
-            delta->ata_error = td_read_byte(c);
-        }
-        complete->has_ata = true;
-        complete->ata_status = delta->ata_status;
-        complete->ata_error = delta->ata_error;
-    }
-    if (what & COMPLETE_SCSI_STATUS) {
-        complete->scsi_status = td_read_byte(c);
-    }
-    if (what & COMPLETE_SENSE) {
-        complete->sense_len = td_read_varint32(c);
-        complete->sense = td_read_bytes(c, complete->sense_len);
-    }
-    if (what & COMPLETE_DIGEST) {
-        if (what & COMPLETE_DIGEST_KIND) {
-            delta->digest_kind = td_read_byte(c);
-        }
-        decode_digest(c, delta->digest_kind, &complete->digest);
-    }
-    if (what & COMPLETE_DIGEST_AFTER) {
-        decode_digest(c, td_read_byte(c), &complete->digest_after);
-    }
-    if (what & COMPLETE_METADATA) {
-        decode_metadata(decoder, c, what & COMPLETE_METADATA_NEW, complete);
-    }
-}
-
 /* ---- EVENT ---- */
 
 static uint8_t *encode_event(struct td_delta *delta, uint8_t *p, const struct td_event *e)
@@ -829,7 +299,7 @@ static uint8_t *encode_stack(uint8_t *p, const struct td_stack *k)
     p = td_write_varint(p, k->device);
     p = td_write_varint(p, k->addr);
     p = td_write_varint(p, k->len);
-    return encode_raw(p, k->data, k->len, NULL);
+    return td_encode_raw(p, k->data, k->len, NULL);
 }
 
 static void decode_stack(struct td_decoder *decoder, struct td_cursor *c, struct td_stack *k)
@@ -842,7 +312,7 @@ static void decode_stack(struct td_decoder *decoder, struct td_cursor *c, struct
         c->bad = true;
     }
     k->data = memset(decoder->stack, 0, k->len);
-    decode_raw(c, decoder->stack, k->len);
+    td_decode_raw(c, decoder->stack, k->len);
 }
 
 /* ---- Records ---- */
@@ -862,25 +332,10 @@ size_t td_fields_bound(const struct td_source *source)
         bound += pairs_bound(source->device->pairs, source->device->n_pairs, &bad);
         break;
     case TD_SUBMIT:
-        bad = source->submit->raw_len > TD_MAX_RAW ||
-              source->submit->n_elements > TD_MAX_ELEMENTS ||
-              (unsigned)source->submit->protocol > SUBMIT_PROTOCOL ||
-              (source->submit->origin && source->submit->origin->n_chain > TD_MAX_CHAIN);
-        bound += TD_MAX_RAW + TD_MAX_RAW / 8 + 1;
-        bound += (size_t)source->submit->n_elements * TD_ELEMENT_MAX;
-        bound += source->submit->origin ? 2 * TD_VARINT_MAX + ORIGIN_MAX : 0;
+        bound += td_submit_bound(source->submit, &bad);
         break;
     case TD_COMPLETE:
-        bad = source->complete->sense_len > TD_MAX_SENSE ||
-              source->complete->n_metadata > TD_MAX_METADATA ||
-              source->complete->n_elements > TD_MAX_ELEMENTS ||
-              source->complete->n_sectors > TD_MAX_SECTORS ||
-              source->complete->n_parts > TD_MAX_PARTS;
-        bound += 1 + TD_VARINT_MAX + (size_t)source->complete->n_parts * PART_MAX;
-        bound += (size_t)source->complete->n_elements * TD_ELEMENT_MAX;
-        bound += 2 * TD_VARINT_MAX + (size_t)source->complete->n_sectors * TD_SECTOR_HASH;
-        bound += 2 * TD_DIGEST_MAX + TD_MAX_SENSE;
-        bound += (size_t)source->complete->n_metadata * (5 + 5 + TD_VARINT_MAX);
+        bound += td_complete_bound(source->complete, &bad);
         break;
     case TD_EVENT:
         bound += text_bound(source->event->has & TD_HAS_TEXT ? source->event->text : NULL, &bad);
@@ -923,10 +378,10 @@ size_t td_encode_fields(struct td_delta *delta, const struct td_source *source, 
         end = encode_device(out, source->device);
         break;
     case TD_SUBMIT:
-        end = encode_submit(delta, out, source->submit);
+        end = td_encode_submit(delta, out, source->submit);
         break;
     case TD_COMPLETE:
-        end = encode_complete(delta, out, source->complete);
+        end = td_encode_complete(delta, out, source->complete);
         break;
     case TD_EVENT:
         end = encode_event(delta, out, source->event);
@@ -1014,12 +469,12 @@ static bool decode_fields(struct td_decoder *decoder, struct td_cursor *c, uint6
         decode_device(decoder, c, &record->device);
         break;
     case TD_SUBMIT:
-        decode_submit(decoder, c, record);
+        td_decode_submit(decoder, c, record);
         break;
     case TD_COMPLETE:
         record->encoded_elements = NULL;
         record->encoded_len = 0;
-        decode_complete(decoder, c, &record->complete);
+        td_decode_complete(decoder, c, &record->complete);
         break;
     case TD_EVENT:
         decode_event(decoder, c, &record->event);
@@ -1040,93 +495,6 @@ static bool decode_fields(struct td_decoder *decoder, struct td_cursor *c, uint6
         return false;
     }
     return true;
-}
-
-static void decode_observed(struct td_cursor *c, struct td_record *record)
-{
-    record->complete.n_elements = td_read_varint32(c);
-    record->encoded_elements = c->p;
-    record->encoded_len = (size_t)(c->end - c->p);
-    c->bad |= !is_element_count(record->complete.n_elements, record->encoded_len);
-}
-
-static void decode_sectors(struct td_cursor *c, struct td_complete *complete)
-{
-    size_t len = (size_t)(c->end - c->p);
-
-    complete->sectors = c->p;
-    complete->n_sectors = (uint32_t)(len / TD_SECTOR_HASH);
-    c->bad |= len % TD_SECTOR_HASH || len / TD_SECTOR_HASH > TD_MAX_SECTORS;
-}
-
-/* A part takes a byte at least: memory is bounded by the file. */
-static bool need_parts(struct td_decoder *decoder, size_t encoded_len)
-{
-    size_t n = encoded_len < TD_MAX_PARTS ? encoded_len : TD_MAX_PARTS;
-    struct td_part *parts;
-
-    if (n <= decoder->parts_size) {
-        return true;
-    }
-    parts = realloc(decoder->parts, n * sizeof(*parts));
-    if (parts) {
-        decoder->parts = parts;
-        decoder->parts_size = (uint32_t)n;
-    }
-    return parts != NULL;
-}
-
-static void decode_parts(struct td_decoder *decoder, struct td_cursor *c,
-                         struct td_complete *complete)
-{
-    uint64_t last = complete->submit_seq;
-
-    complete->n_parts = 0;
-    if (!need_parts(decoder, td_left(c))) {
-        c->bad = true;
-        return;
-    }
-    complete->parts = decoder->parts;
-    while (c->p < c->end && !c->bad) {
-        struct td_part part = { 0 };
-        uint64_t what = td_read_varint(c);
-
-        part.len = what >> PART_LEN_SHIFT;
-        if (!(what & PART_ZEROS)) {
-            part.seq = last += td_read_zigzag(c);
-            part.offset = td_read_varint32(c);
-            c->bad |= !part.seq;
-        }
-        if (c->bad || complete->n_parts == decoder->parts_size) {
-            c->bad = true;
-            return;
-        }
-        decoder->parts[complete->n_parts++] = part;
-    }
-}
-
-/* What follows the fields: (type, length, bytes); unknown types are skipped. */
-static void decode_extensions(struct td_decoder *decoder, struct td_cursor *c,
-                              struct td_record *record)
-{
-    while (c->p < c->end && !c->bad) {
-        uint64_t type = td_read_varint(c);
-        uint64_t len = td_read_varint(c);
-        const uint8_t *bytes = td_read_bytes(c, len);
-
-        struct td_cursor body = { bytes, bytes ? bytes + len : NULL, false };
-
-        if (bytes && type == EXTENSION_OBSERVED && record->kind == TD_COMPLETE) {
-            decode_observed(&body, record);
-        } else if (bytes && type == EXTENSION_SECTORS && record->kind == TD_COMPLETE) {
-            decode_sectors(&body, &record->complete);
-        } else if (bytes && type == EXTENSION_PARTS && record->kind == TD_COMPLETE) {
-            decode_parts(decoder, &body, &record->complete);
-        } else if (bytes && type == EXTENSION_ORIGIN && record->kind == TD_SUBMIT) {
-            decode_origin(decoder, &body, &record->submit);
-        }
-        c->bad |= body.bad;
-    }
 }
 
 int td_decode_record(struct td_decoder *decoder, struct td_cursor *c, struct td_record *record,
@@ -1156,7 +524,7 @@ int td_decode_record(struct td_decoder *decoder, struct td_cursor *c, struct td_
     if (record->kind == TD_COMPLETE) {
         record->complete.submit_seq = *ref;
     }
-    decode_extensions(decoder, &body, record);
+    td_decode_extensions(decoder, &body, record);
     if (record->kind == TD_EVENT && *has_ref) {
         record->event.has |= TD_HAS_REF;
         record->event.ref = *ref;

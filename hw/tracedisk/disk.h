@@ -79,7 +79,7 @@ struct TdTransfer {
     bool active;                /* between begin and release */
     bool in_flight;             /* a drain waits for it */
     bool cancelled;             /* a reset or abort wants it to end */
-    /* Atomic: the front end is still starting it, and may start others next. */
+    /* Atomic: below the front end's call that starts it or lets it go on. */
     bool starting;
     /* An error that stops the VM ends it with -EINPROGRESS: no waiting. */
     bool retried_by_caller;

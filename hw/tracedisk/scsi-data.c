@@ -34,7 +34,7 @@ static bool coroutine_fn hba_turn(ScsiRequest *c, uint32_t bytes)
     c->piece = bytes;
     c->hba_has_turn = true;
     td_transfer_pause(&c->transfer);
-    if (!c->entered || c->first_turn_over) {
+    if (!qatomic_read(&c->transfer.starting) || c->first_turn_over) {
         scsi_req_ref(&c->req);
         aio_bh_schedule_oneshot(qemu_get_current_aio_context(),
                                 give_turn_to_hba, c);

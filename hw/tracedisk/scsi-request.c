@@ -162,7 +162,7 @@ static void coroutine_fn run(void *opaque)
     c->finished = true;
     if (c->req.sg) {
         finish(c);
-    } else if (!c->entered) {
+    } else if (!qatomic_read(&c->transfer.starting)) {
         aio_bh_schedule_oneshot(qemu_get_current_aio_context(), finish, c);
     }
 }
@@ -176,18 +176,16 @@ static void coroutine_fn run(void *opaque)
 static void step(ScsiRequest *c)
 {
     scsi_req_ref(&c->req);
-    c->entered = !c->req.sg;
     qatomic_set(&c->transfer.starting, true);
     qemu_coroutine_enter(c->co);
     qatomic_set(&c->transfer.starting, false);
-    if (c->entered) {
-        c->entered = false;
-        if (c->finished) {
-            finish(c);
-        } else if (c->hba_has_turn && !c->first_turn_over) {
-            c->first_turn_over = true;
-            scsi_req_data(&c->req, c->piece);
-        }
+    if (c->req.sg) {
+        /* It sees to its end itself, maybe in another iothread by now. */
+    } else if (c->finished) {
+        finish(c);
+    } else if (c->hba_has_turn && !c->first_turn_over) {
+        c->first_turn_over = true;
+        scsi_req_data(&c->req, c->piece);
     }
     scsi_req_unref(&c->req);
 }

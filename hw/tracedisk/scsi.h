@@ -128,7 +128,6 @@ typedef struct ScsiRequest {
     bool run_again;             /* came with a migration, when the VM runs */
     uint64_t observed_since;
     bool finished;              /* run() is over */
-    bool entered;               /* by step(), which looks at what comes out */
 } ScsiRequest;
 
 #define SCSI_NO_ACTION 0xff
