@@ -199,15 +199,19 @@ CASES += [
 
 # ---- The trace --------------------------------------------------------------
 
-def run_tool(words, good=(0,)):
-    """Run the command; returns what it used, as of getrusage(2)."""
-    process = subprocess.Popen([vm.BUILD / "tools/tracedisk", *words], stdout=subprocess.DEVNULL,
-                               stderr=subprocess.DEVNULL)
+def used(arguments, output=subprocess.DEVNULL, fine=(0,)):
+    """Run a program; returns the seconds that it took, and what it used, as of getrusage(2)."""
+    start = time.monotonic()
+    process = subprocess.Popen(arguments, stdout=output, stderr=subprocess.DEVNULL)
     _, status, usage = os.wait4(process.pid, 0)
     process.returncode = os.waitstatus_to_exitcode(status)
-    if process.returncode not in good:
-        raise vm.Trouble(f"tracedisk {words[0]} ended with {process.returncode}")
-    return usage
+    if process.returncode not in fine:
+        raise vm.Trouble(f"{' '.join(map(str, arguments[:2]))} ended with {process.returncode}")
+    return time.monotonic() - start, usage
+
+
+def used_by_tool(*words, fine=(0,)):
+    return used([vm.BUILD / "tools/tracedisk", *words], fine=fine)
 
 
 def bytes_per_command(bench, words, packed=False):
@@ -290,15 +294,8 @@ def find(bench):
         "trace": f"{size / 1e6:.0f} MB, 4 KiB a command"}, others())
 
 
-def measured(arguments, output=subprocess.DEVNULL, fine=(0,)):
-    """Wall time in seconds and peak memory in MiB of a program."""
-    start = time.monotonic()
-    process = subprocess.Popen(arguments, stdout=output)
-    _, status, usage = os.wait4(process.pid, 0)
-    process.returncode = os.waitstatus_to_exitcode(status)
-    if process.returncode not in fine:
-        raise vm.Trouble(f"{arguments[0]} ended with {process.returncode}")
-    return time.monotonic() - start, usage.ru_maxrss / 1024
+def seconds_and_mib(seconds, usage):
+    return seconds, usage.ru_maxrss / 1024
 
 
 def text_dump(trace, path):
@@ -323,12 +320,11 @@ def compared_traces(bench, commands, percent, runs):
     ours = []
     for i in range(runs):
         bench.progress(f"run {i + 1} of {runs}")
-        ours.append(measured([vm.BUILD / "tools/tracedisk", "diff", "--lint", "never", *traces],
-                             fine=(0, 1)))
+        ours.append(seconds_and_mib(*used_by_tool("diff", "--lint", "never", *traces, fine=(0, 1))))
     bench.progress("GNU diff on the text dumps")
     for trace, text in zip(traces, texts):
         text_dump(trace, text)
-    gnu = measured(["diff", *texts], fine=(0, 1))
+    gnu = seconds_and_mib(*used(["diff", *texts], fine=(0, 1)))
     for text in texts:
         os.unlink(text)
     bench.remove_traces()
@@ -376,7 +372,7 @@ def export(bench, to):
     others = bench.others()
     for i in range(bench.pairs):
         bench.progress(f"run {i + 1} of {bench.pairs}")
-        usage = run_tool(["export", "--to", to, trace])
+        _, usage = used_by_tool("export", "--to", to, trace)
         figures.append(EXPORT_COMMANDS / (usage.ru_utime + usage.ru_stime) / 1e3)
     bench.remove_traces()
     return Result("k/s", measure.Spread.of(figures), {"commands": f"{EXPORT_COMMANDS:,}"}, others())
@@ -410,7 +406,8 @@ def memory(bench):
         name = " ".join(word for word in words if word not in (buffer, made, "-o", "--to"))
         bench.progress(name)
         # Without hashes of blocks, find ends with 2, but it has read the whole trace.
-        peaks[name] = run_tool([*words, trace], (0, 1, 2)).ru_maxrss / 1024
+        _, usage = used_by_tool(*words, trace, fine=(0, 1, 2))
+        peaks[name] = usage.ru_maxrss / 1024
         if os.path.exists(made):
             os.unlink(made)
     bench.remove_traces()
@@ -429,9 +426,8 @@ def scan(bench):
     others = bench.others()
     for i in range(bench.pairs):
         bench.progress(f"run {i + 1} of {bench.pairs}")
-        start = time.monotonic()
-        usage = run_tool(["stat", trace])
-        walls.append(time.monotonic() - start)
+        wall, usage = used_by_tool("stat", trace)
+        walls.append(wall)
         figures.append(2 * SCAN_COMMANDS / (usage.ru_utime + usage.ru_stime) / 1e6)
     bench.remove_traces()
     return Result("M/s", measure.Spread.of(figures), {

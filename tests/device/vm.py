@@ -168,6 +168,12 @@ class Vm:
         until(lambda: self.console.exists() and b"begin" in self.console.read_bytes(),
               "the guest's load begins")
 
+    def finish(self):
+        """Let the guest go on to its end, which may come before QEMU has answered."""
+        self.qmp.write('{"execute": "cont"}\n')
+        self.qmp.flush()
+        self.wait()
+
     def wait(self):
         """Wait for the guest's end: all must have gone well in it."""
         self.process.wait(PATIENCE)
