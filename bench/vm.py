@@ -12,7 +12,7 @@ from pathlib import Path
 QEMU = os.environ.get("QEMU", "qemu-system-x86_64")
 ROOT = Path(__file__).resolve().parent.parent
 BUILD = Path(os.environ.get("TD_BUILD", ROOT / "build"))
-KERNEL = BUILD / "guest-tests/ahci-load/ahci-load.elf"
+KERNEL = BUILD / "guest-tests/bare-metal/bare-metal.elf"
 
 sys.path.insert(0, str(ROOT / "guest-tests"))
 from harness import disks, linux  # noqa: E402

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""The bare-metal driver of ahci-load/, which is told what to do by `words`."""
+"""The drivers of guest-tests/bare-metal, which are told what to do by `words`."""
 import re
 
 from . import content
@@ -16,7 +16,7 @@ class Guest(AnyGuest):
     def __init__(self, build, words):
         super().__init__(build)
         self.words = words
-        self.kernel = build / "guest-tests/ahci-load/ahci-load.elf"
+        self.kernel = build / "guest-tests/bare-metal/bare-metal.elf"
 
     def found_version(self):
         if not self.kernel.exists():

@@ -2,7 +2,7 @@
 """A QEMU with a tracedisk, told what to do by QMP, and its trace.
 
 What the tests of this folder share. A test is a function of one Vm factory; it
-passes if it returns. The guest is guest-tests/ahci-load, which keeps the disk
+passes if it returns. The guest is guest-tests/bare-metal, which keeps the disk
 busy, or nothing at all.
 """
 import json
@@ -50,7 +50,7 @@ class Bench:
 
     def __init__(self, build, launcher, folder):
         self.tool = build / "tools/tracedisk"
-        self.kernel = build / "guest-tests/ahci-load/ahci-load.elf"
+        self.kernel = build / "guest-tests/bare-metal/bare-metal.elf"
         self.launcher = launcher
         self.folder = Path(folder)
         self.vms = []
@@ -62,7 +62,7 @@ class Bench:
         return path
 
     def start(self, *arguments, load=None, machine=MACHINE):
-        """Start QEMU; with a load, the guest runs ahci-load with these words."""
+        """Start QEMU; with a load, the guest is the bare-metal one, told these words."""
         vm = Vm(self, arguments, load, len(self.vms), machine)
         self.vms.append(vm)
         vm.connect()

@@ -6,7 +6,7 @@
  *   check-seen TRACE RAM COUNT LBAS
  *
  * RAM is a file with the guest's memory. At address COUNT lies the number of
- * commands that guest-tests/ahci-load saw complete, at LBAS a ring of their
+ * commands that guest-tests/bare-metal saw complete, at LBAS a ring of their
  * LBAs. Prints what is missing; exit status 1 when something is.
  */
 #include <errno.h>
@@ -19,7 +19,7 @@
 
 #include "libtracedisk/tracedisk.h"
 
-#define RING 65536u /* LOAD_SEEN of guest-tests/ahci-load/load.c */
+#define RING 65536u /* LOAD_SEEN of guest-tests/bare-metal/load.c */
 #define SHOWN 5
 
 static void die(const char *what, const char *why)

@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * ahci-load: a kernel of its own that keeps a disk busy and measures it: one on
+ * bare-metal: a kernel of its own that keeps a disk busy and measures it: one on
  * an AHCI HBA, or, where there is none, on virtio-scsi.
  *
  *   qemu-system-x86_64 -accel tcg -M q35 -m 256 -nodefaults -nographic \
  *       -debugcon stdio -device isa-debug-exit \
  *       -drive if=none,id=d0,driver=null-co,size=1G \
  *       -device ich9-ahci,id=ahci -device ide-hd,drive=d0,bus=ahci.0 \
- *       -kernel ahci-load.elf -append "op=read seconds=2"
+ *       -kernel bare-metal.elf -append "op=read seconds=2"
  *
  * Words on the command line, with their defaults:
  *
