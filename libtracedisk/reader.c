@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Reading a trace: an index of all blocks by stream, then a merge of the
+ * Reading a trace: a table of all blocks by stream, then a merge of the
  * streams by sequence number.
  *
  * Sequence numbers have no holes, so the next record is known by its number.
@@ -15,7 +15,6 @@
 #endif
 #include <errno.h>
 #include <fcntl.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/stat.h>
@@ -23,11 +22,7 @@
 #include <zlib.h>
 
 #include "block.h"
-#include "codec.h"
-#include "kept.h"
-#include "scan.h"
-
-#define NO_SEQ UINT64_MAX
+#include "reader.h"
 
 /* Bytes that mismatch may be being written: look again. */
 #define TRIES 4
@@ -38,127 +33,14 @@
  */
 #define LOOK_AHEAD (32u * TD_BLOCK_SIZE)
 
-struct stream {
-    struct td_block *blocks;
-    uint32_t n_blocks, room;
-    uint32_t at;   /* the block to read next */
-    bool open;     /* blocks[at - 1] is in buf */
-    bool may_grow; /* it was the stream's last when it was read */
-    uint8_t *buf;  /* its records */
-    size_t buf_size;
-    uint32_t crc;
-    struct td_cursor cursor;
-    struct td_delta *delta;
-    uint64_t next_seq; /* NO_SEQ: nothing to read, for now */
-    uint64_t last_seq;
-    /* The numbers that this stream's damaged blocks may have held; 0: none. */
-    uint64_t lost_first, lost_last;
-};
-
-/* Bytes that belong to no block. */
-struct region {
-    uint64_t offset, bytes;
-    const char *reason;
-};
-
-struct td_reader {
-    int fd;
-    bool failed;
-    char error[256];
-    uint64_t size, done;
-    uint64_t scanned;  /* all before it is indexed */
-    uint64_t inside;   /* behind the header of the last block before it */
-    uint64_t *holes;   /* slots before it that were not begun */
-    size_t n_holes;
-    struct stream **streams; /* by number, NULL if not seen */
-    uint32_t n_streams;
-    struct stream *current; /* the last record's */
-    uint64_t expected;      /* sequence number */
-    bool finished;          /* nobody writes it any more, and all is indexed */
-    bool open_end;          /* the last block is followed by the mark of a finished
-                               trace, or by slots that are not begun */
-    bool cut_told;
-    bool newer;             /* there is a block of a newer major version */
-    struct region *regions; /* not told yet */
-    size_t n_regions;
-    struct td_damage *damages; /* to be given out before the next record */
-    size_t n_damages, first_damage;
-    struct td_decoder decoder;
-    size_t text_size;
-    /* So that repeats are given out only when the original was lost. */
-    uint64_t header_seq;
-    struct {
-        uint32_t id;
-        uint64_t seq;
-    } *devices;
-    size_t n_devices;
-    struct td_kept *kept; /* made when a payload is asked for */
-};
-
-/* ---- Errors ---- */
-
-static int __attribute__((format(printf, 3, 4)))
-fail(struct td_reader *r, int ret, const char *format, ...)
-{
-    va_list args;
-
-    va_start(args, format);
-    vsnprintf(r->error, sizeof(r->error), format, args);
-    va_end(args);
-    r->failed = true;
-    return ret;
-}
-
-static int fail_read(struct td_reader *r, int64_t ret, uint64_t offset)
-{
-    return fail(r, (int)ret, "reading at offset %llu failed: %s", (unsigned long long)offset,
-                strerror((int)-ret));
-}
-
-static int fail_memory(struct td_reader *r)
-{
-    return fail(r, -ENOMEM, "out of memory");
-}
-
-/* Room for one more: the array doubles at powers of two. */
-static int need_one_more(void *array, size_t n, size_t size)
-{
-    void *p;
-
-    if (n & (n - 1)) {
-        return 0;
-    }
-    p = realloc(*(void **)array, (n ? 2 * n : 1) * size);
-    if (!p) {
-        return -ENOMEM;
-    }
-    *(void **)array = p;
-    return 0;
-}
-
 /* ---- Damage ---- */
 
 static int tell_damage(struct td_reader *r, const struct td_damage *damage)
 {
-    if (need_one_more(&r->damages, r->n_damages, sizeof(*damage)) < 0) {
-        return fail_memory(r);
+    if (td_need_one_more(&r->damages, r->n_damages, sizeof(*damage)) < 0) {
+        return td_fail_memory(r);
     }
     r->damages[r->n_damages++] = *damage;
-    return 0;
-}
-
-static int add_region(struct td_reader *r, uint64_t offset, uint64_t bytes, const char *reason)
-{
-    struct region *last = r->n_regions ? &r->regions[r->n_regions - 1] : NULL;
-
-    if (last && last->offset + last->bytes == offset) {
-        last->bytes += bytes;
-        return 0;
-    }
-    if (need_one_more(&r->regions, r->n_regions, sizeof(*last)) < 0) {
-        return fail_memory(r);
-    }
-    r->regions[r->n_regions++] = (struct region){ offset, bytes, reason };
     return 0;
 }
 
@@ -184,159 +66,6 @@ static int tell_missing(struct td_reader *r, uint64_t from, uint64_t to, uint64_
     return tell_damage(r, &damage);
 }
 
-/* ---- The index ---- */
-
-static int add_block(struct td_reader *r, const struct td_block *block)
-{
-    struct stream *s;
-    uint32_t i;
-
-    if (block->stream >= r->n_streams) {
-        uint32_t n = block->stream + 1;
-        struct stream **streams = realloc(r->streams, n * sizeof(struct stream *));
-
-        if (!streams) {
-            return fail_memory(r);
-        }
-        memset(streams + r->n_streams, 0, (n - r->n_streams) * sizeof(struct stream *));
-        r->streams = streams;
-        r->n_streams = n;
-    }
-    s = r->streams[block->stream];
-    if (!s) {
-        s = calloc(1, sizeof(*s));
-        if (!s) {
-            return fail_memory(r);
-        }
-        s->next_seq = NO_SEQ;
-        r->streams[block->stream] = s;
-    }
-    if (s->n_blocks == s->room) {
-        uint32_t room = s->room ? 2 * s->room : 4;
-        struct td_block *blocks = realloc(s->blocks, room * sizeof(*blocks));
-
-        if (!blocks) {
-            return fail_memory(r);
-        }
-        s->blocks = blocks;
-        s->room = room;
-    }
-    /* A stream's blocks are in order, unless somebody shuffled the file. */
-    for (i = s->n_blocks; i > s->at && s->blocks[i - 1].index > block->index; i--) {
-        s->blocks[i] = s->blocks[i - 1];
-    }
-    s->blocks[i] = *block;
-    s->n_blocks++;
-    if (!s->open && i == s->at) {
-        s->next_seq = block->first_seq;
-    }
-    return 0;
-}
-
-/* Slots that were claimed and not begun when they were seen first. */
-static int look_at_holes(struct td_reader *r, bool *news)
-{
-    size_t kept = 0;
-    int ret = 0;
-
-    for (size_t i = 0; i < r->n_holes && ret >= 0; i++) {
-        struct td_block block;
-        const char *reason;
-        uint64_t next;
-
-        ret = td_scan(r->fd, r->holes[i], &block, &next, &reason);
-        if (ret == TD_FOUND_BLOCK) {
-            ret = add_block(r, &block);
-            *news = true;
-        } else {
-            r->holes[kept++] = r->holes[i];
-        }
-    }
-    r->n_holes = kept;
-    return ret < 0 ? ret : 0;
-}
-
-/*
- * The chain of blocks breaks at offset. When bytes are missing from the last
- * block, the next one begins before the offset: go back to it.
- */
-static int find_next_block(struct td_reader *r, uint64_t offset, uint64_t *next)
-{
-    int64_t found = td_find_header(r->fd, r->inside, offset);
-
-    if (found < 0) {
-        return fail_read(r, found, offset);
-    }
-    r->inside = offset;
-    if ((uint64_t)found < offset) {
-        *next = (uint64_t)found;
-        return 1;
-    }
-    return 0;
-}
-
-/* Index what is new in the file. While it grows, do not read all its tail. */
-static int scan_on(struct td_reader *r, uint64_t end, bool *news)
-{
-    uint64_t offset = r->scanned;
-
-    while (offset < end) {
-        struct td_block block;
-        const char *reason;
-        uint64_t next;
-        int ret = td_scan(r->fd, offset, &block, &next, &reason);
-
-        if (ret == TD_FOUND_UNUSED) {
-            r->open_end = true;
-            offset = next;
-            continue;
-        }
-        if (ret == TD_FOUND_FINISH) {
-            r->open_end = true;
-        }
-        if (ret == TD_FOUND_END || ret == TD_FOUND_FINISH) {
-            break;
-        }
-        r->open_end = false;
-        if (ret < 0) {
-            return fail_read(r, ret, offset);
-        }
-        for (; r->scanned < offset; r->scanned += TD_BLOCK_SIZE) {
-            if (need_one_more(&r->holes, r->n_holes, sizeof(*r->holes)) < 0) {
-                return fail_memory(r);
-            }
-            r->holes[r->n_holes++] = r->scanned;
-        }
-        if (ret == TD_FOUND_BLOCK) {
-            r->inside = offset + TD_BLOCK_HEADER;
-            ret = add_block(r, &block);
-        } else if (ret == TD_FOUND_NEWER) {
-            r->newer = true;
-            ret = add_region(r, offset, next - offset, "a block of a newer format version");
-        } else {
-            ret = find_next_block(r, offset, &next);
-            ret = ret ? ret : add_region(r, offset, next - offset, reason);
-        }
-        if (ret < 0) {
-            return ret;
-        }
-        *news = true;
-        r->scanned = offset = next;
-    }
-    return 0;
-}
-
-/*
- * The holes last: a slot may have been begun after it was passed, and before a
- * later block of its stream, which was found.
- */
-static int look_for_blocks(struct td_reader *r, uint64_t end, bool *news)
-{
-    int ret = scan_on(r, end, news);
-
-    return ret < 0 ? ret : look_at_holes(r, news);
-}
-
 /* ---- Blocks ---- */
 
 static int need_buffers(struct td_reader *r, struct stream *s, size_t size)
@@ -354,7 +83,7 @@ static int need_buffers(struct td_reader *r, struct stream *s, size_t size)
         r->decoder.text = malloc(size);
         r->text_size = r->decoder.text ? size : 0;
     }
-    return s->delta && s->buf && r->decoder.text ? 0 : fail_memory(r);
+    return s->delta && s->buf && r->decoder.text ? 0 : td_fail_memory(r);
 }
 
 static int64_t inflate_image(struct td_reader *r, struct stream *s, const struct td_block *b,
@@ -402,7 +131,7 @@ static int load_block(struct td_reader *r, struct stream *s, const struct td_blo
         return -EBADMSG;
     }
     if (len < 0) {
-        return r->failed ? (int)len : fail_read(r, len, b->offset);
+        return r->failed ? (int)len : td_fail_read(r, len, b->offset);
     }
     s->cursor = (struct td_cursor){ records, records + len, false };
     td_delta_reset(s->delta);
@@ -426,11 +155,11 @@ static int grow_block(struct td_reader *r, struct stream *s, bool *news)
 
         len = td_get32(word);
         if (got != sizeof(word) || len <= have || len > b->capacity - b->header_len) {
-            return got < 0 ? fail_read(r, got, b->offset) : 0;
+            return got < 0 ? td_fail_read(r, got, b->offset) : 0;
         }
         got = td_pread(r->fd, s->buf + b->header_len + have, len - have, from);
         if (got < 0) {
-            return fail_read(r, got, from);
+            return td_fail_read(r, got, from);
         }
         crc = (uint32_t)crc32(s->crc, s->buf + b->header_len + have, len - have);
         if (got == len - have && crc == td_get32(word + 4)) {
@@ -457,7 +186,7 @@ static void peek(struct stream *s)
     } else if (s->at < s->n_blocks) {
         s->next_seq = s->blocks[s->at].first_seq;
     } else {
-        s->next_seq = NO_SEQ;
+        s->next_seq = TD_NO_SEQ;
     }
 }
 
@@ -485,7 +214,7 @@ static int lose_block(struct td_reader *r, struct stream *s, const char *reason)
     };
 
     s->open = false;
-    set_lost(s, b->first_seq, last ? NO_SEQ - 1 : damage.missing_last);
+    set_lost(s, b->first_seq, last ? TD_NO_SEQ - 1 : damage.missing_last);
     r->done += b->capacity;
     return tell_damage(r, &damage);
 }
@@ -557,10 +286,10 @@ static int refresh(struct td_reader *r, bool *news)
     int ret;
 
     if (fstat(r->fd, &st) < 0) {
-        return fail(r, -errno, "looking at the file failed: %s", strerror(errno));
+        return td_fail(r, -errno, "looking at the file failed: %s", strerror(errno));
     }
     r->size = (uint64_t)st.st_size;
-    ret = look_for_blocks(r, live ? r->scanned + LOOK_AHEAD : r->size, news);
+    ret = td_look_for_blocks(r, live ? r->scanned + LOOK_AHEAD : r->size, news);
     for (uint32_t i = 0; i < r->n_streams && ret == 0; i++) {
         struct stream *s = r->streams[i];
 
@@ -584,7 +313,7 @@ static struct stream *first_stream(const struct td_reader *r)
     for (uint32_t i = 0; i < r->n_streams; i++) {
         struct stream *s = r->streams[i];
 
-        if (s && s->next_seq != NO_SEQ && (!first || s->next_seq < first->next_seq)) {
+        if (s && s->next_seq != TD_NO_SEQ && (!first || s->next_seq < first->next_seq)) {
             first = s;
         }
     }
@@ -648,7 +377,7 @@ static bool is_news(struct td_reader *r, const struct td_record *record, uint64_
     for (i = 0; i < r->n_devices && r->devices[i].id != record->device.id; i++) {
     }
     if (i == r->n_devices) {
-        if (need_one_more(&r->devices, r->n_devices, sizeof(*r->devices)) < 0) {
+        if (td_need_one_more(&r->devices, r->n_devices, sizeof(*r->devices)) < 0) {
             return true;
         }
         r->devices[i].id = record->device.id;
@@ -810,79 +539,6 @@ int td_record_elements(const struct td_record *record, struct td_element *elemen
     return td_decode_elements(record->encoded_elements, record->encoded_len, elements, n);
 }
 
-/* ---- Payloads ---- */
-
-/* The block of a stream that a record is in, if it is one of this stream. */
-static const struct td_block *block_of(const struct stream *s, uint64_t seq)
-{
-    uint32_t low = 0, high = s->n_blocks;
-
-    while (low < high) {
-        uint32_t middle = low + (high - low) / 2;
-
-        if (s->blocks[middle].first_seq <= seq) {
-            low = middle + 1;
-        } else {
-            high = middle;
-        }
-    }
-    return low ? &s->blocks[low - 1] : NULL;
-}
-
-/* The PAYLOAD record seq, inflated: its length, -EBADMSG when it is lost, or failure. */
-static int64_t find_payload(struct td_reader *r, uint64_t seq, const uint8_t **bytes)
-{
-    int64_t ret = td_kept_look_up(r->kept, seq, bytes);
-
-    for (uint32_t i = 0; i < r->n_streams && ret == -ENOENT; i++) {
-        const struct td_block *block = r->streams[i] ? block_of(r->streams[i], seq) : NULL;
-
-        if (block) {
-            ret = td_kept_read(r->kept, r->fd, block, seq, bytes);
-        }
-    }
-    if (ret < 0 && ret != -ENOENT && ret != -EBADMSG) {
-        return fail(r, (int)ret, "reading a kept payload failed: %s", strerror((int)-ret));
-    }
-    return ret == -ENOENT ? -EBADMSG : ret;
-}
-
-int64_t td_reader_payload(struct td_reader *r, const struct td_complete *c, uint64_t offset,
-                          void *buf, size_t len)
-{
-    uint8_t *to = buf;
-    size_t done = 0;
-
-    r->kept = r->kept ? r->kept : td_kept_new();
-    if (!r->kept) {
-        return fail_memory(r);
-    }
-    for (uint32_t i = 0; i < c->n_parts && done < len; i++) {
-        const struct td_part *part = &c->parts[i];
-        const uint8_t *bytes;
-        int64_t has;
-        size_t n;
-
-        if (offset >= part->len) {
-            offset -= part->len;
-            continue;
-        }
-        n = part->len - offset < len - done ? (size_t)(part->len - offset) : len - done;
-        if (part->seq) {
-            has = find_payload(r, part->seq, &bytes);
-            if (has < 0 || part->offset + offset + n > (uint64_t)has) {
-                return has < 0 ? has : -EBADMSG;
-            }
-            memcpy(to + done, bytes + part->offset + offset, n);
-        } else {
-            memset(to + done, 0, n);
-        }
-        done += n;
-        offset = 0;
-    }
-    return (int64_t)done;
-}
-
 const char *td_reader_error(const struct td_reader *r)
 {
     return r->error;
@@ -904,18 +560,18 @@ static int check_trace(struct td_reader *r)
     for (i = 0; i < r->n_streams && !r->streams[i]; i++) {
     }
     if (r->newer) {
-        return fail(r, -ENOTSUP,
-                    "the trace was written by a newer version of tracedisk; this one reads "
-                    "formats up to %d.x: update it",
-                    TD_FORMAT_MAJOR);
+        return td_fail(r, -ENOTSUP,
+                       "the trace was written by a newer version of tracedisk; this one reads "
+                       "formats up to %d.x: update it",
+                       TD_FORMAT_MAJOR);
     }
     if (i < r->n_streams || is_being_written(r)) {
         return 0;
     }
     if (r->size == 0) {
-        return fail(r, -EINVAL, "the file is empty: nothing was recorded");
+        return td_fail(r, -EINVAL, "the file is empty: nothing was recorded");
     }
-    return fail(r, -EINVAL, "this is not a trace: it holds no tracedisk block");
+    return td_fail(r, -EINVAL, "this is not a trace: it holds no tracedisk block");
 }
 
 static int open_trace(struct td_reader *r, const char *path)
@@ -927,14 +583,14 @@ static int open_trace(struct td_reader *r, const char *path)
     /* Not to wait for a writer, if it is a FIFO. */
     r->fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
     if (r->fd < 0 || fstat(r->fd, &st) < 0) {
-        return fail(r, -errno, "%s", strerror(errno));
+        return td_fail(r, -errno, "%s", strerror(errno));
     }
     if (!S_ISREG(st.st_mode)) {
-        return fail(r, -EINVAL, "this is not a trace: it is not a regular file");
+        return td_fail(r, -EINVAL, "this is not a trace: it is not a regular file");
     }
     r->size = (uint64_t)st.st_size;
     posix_fadvise(r->fd, 0, 0, POSIX_FADV_SEQUENTIAL);
-    ret = look_for_blocks(r, r->size, &news);
+    ret = td_look_for_blocks(r, r->size, &news);
     return ret < 0 ? ret : check_trace(r);
 }
 
