@@ -11,8 +11,9 @@ void coroutine_fn scsi_run_nothing(ScsiRequest *c)
 }
 
 /*
- * REQUEST SENSE, SPC-4 6.39: of the last command, else a pending unit
- * attention, else that there is none.
+ * REQUEST SENSE, SPC-4 6.39: of the last command, if the HBA has not delivered
+ * it with the status (SAM-5 5.13), else a pending unit attention, else that
+ * there is none.
  */
 bool scsi_prepare_request_sense(ScsiRequest *c)
 {

@@ -58,7 +58,7 @@ static void complete(ScsiRequest *c)
     result->scsi_status = c->status;
     result->sense = c->status == CHECK_CONDITION ? req->sense : NULL;
     result->sense_len = result->sense ? req->sense_len : 0;
-    s->sense_valid = result->sense;
+    s->sense_valid = result->sense && !s->autosense;
     if (s->sense_valid) {
         memcpy(s->sense, req->sense, sizeof(s->sense));
     }
@@ -245,6 +245,11 @@ static bool check_state(ScsiRequest *c)
     TdScsi *s = scsi_disk(c);
     SCSISense sense;
 
+    /* SAM-5 5.3.2: this status goes before any other. */
+    if (scsi_reservation_conflicts(c)) {
+        c->status = RESERVATION_CONFLICT;
+        return false;
+    }
     if (!(c->info && c->info->flags & SCSI_UA_EXEMPT) &&
         scsi_take_unit_attention(s, &sense)) {
         return scsi_fail(c, sense);

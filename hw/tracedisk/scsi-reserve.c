@@ -12,16 +12,37 @@
 /* ---- RESERVE, RELEASE -------------------------------------------------- */
 
 /*
- * SPC-2 5.5.1: they conflict as long as somebody is registered, whoever it is.
- * Else they are granted: nobody else is there.
+ * SPC-2 5.5.1: they conflict as long as somebody is registered, and PERSISTENT
+ * RESERVE IN and OUT as long as the unit is reserved by RESERVE; whoever it is,
+ * since REPORT CAPABILITIES has CRH 0. Else they are granted: nobody else is
+ * there.
  */
-bool scsi_prepare_reserve(ScsiRequest *c)
+bool scsi_reservation_conflicts(const ScsiRequest *c)
 {
-    if (scsi_disk(c)->registered) {
-        c->status = RESERVATION_CONFLICT;
+    const TdScsi *s = scsi_disk(c);
+
+    switch (scsi_cdb(c)[0]) {
+    case RESERVE:
+    case RESERVE_10:
+    case RELEASE:
+    case RELEASE_10:
+        return s->registered;
+    case PERSISTENT_RESERVE_IN:
+    case PERSISTENT_RESERVE_OUT:
+        return s->reserved;
+    default:
         return false;
     }
-    return true;
+}
+
+void coroutine_fn scsi_run_reserve(ScsiRequest *c)
+{
+    scsi_disk(c)->reserved = true;
+}
+
+void coroutine_fn scsi_run_release(ScsiRequest *c)
+{
+    scsi_disk(c)->reserved = false;
 }
 
 /* ---- PERSISTENT RESERVE IN --------------------------------------------- */

@@ -108,6 +108,18 @@ static void set_default(char **property, const char *value)
 }
 
 /*
+ * QEMU does not say which HBAs hand sense data over with the status (SAM-5
+ * 5.13): all those with scatter-gather lists do, and these.
+ */
+static bool bus_has_autosense(const SCSIBus *bus)
+{
+    Object *hba = OBJECT(bus->qbus.parent);
+
+    return bus->info->get_sg_list || object_dynamic_cast(hba, "usb-uas") ||
+           object_dynamic_cast(hba, "spapr-vscsi");
+}
+
+/*
  * HBAs on PCI and, early, those on a USB controller that is: whatever moves
  * their data. Others (SPARC's, for example) are not observed.
  */
@@ -199,6 +211,7 @@ static void tracedisk_scsi_realize(SCSIDevice *dev, Error **errp)
     dev->blocksize = s->disk.block_size;
     dev->max_lba = s->disk.blocks - 1;
     qemu_co_mutex_init(&s->atomic);
+    s->autosense = bus_has_autosense(SCSI_BUS(qdev_get_parent_bus(DEVICE(s))));
     observe(s);
     if (s->disk.origins) {
         s->doorbell = td_doorbell_new(qdev_get_parent_bus(DEVICE(s))->parent,
@@ -237,6 +250,7 @@ static void tracedisk_scsi_reset(DeviceState *dev)
     s->disk.blocks = MAX(0, blk_getlength(s->disk.blk)) / s->disk.block_size;
     sdev->max_lba = s->disk.blocks - 1;
     s->stopped = false;
+    s->reserved = false;
     s->sense_valid = false;
     s->copy.result = 0;
     scsi_mode_reset(s);
@@ -254,7 +268,8 @@ static int post_load(void *opaque, int version_id)
 
 static const VMStateDescription vmstate_tracedisk_scsi = {
     .name = TYPE_TRACEDISK_SCSI,
-    .version_id = 1,
+    .version_id = 2,
+    .minimum_version_id = 1,
     .post_load = post_load,
     .fields = (VMStateField[]) {
         VMSTATE_UINT32(unit_attention, TdScsi),
@@ -269,6 +284,7 @@ static const VMStateDescription vmstate_tracedisk_scsi = {
         VMSTATE_BOOL(registered, TdScsi),
         VMSTATE_UINT32(pr_generation, TdScsi),
         VMSTATE_UINT8(reservation_type, TdScsi),
+        VMSTATE_BOOL_V(reserved, TdScsi, 2),
         VMSTATE_UINT8(copy.result, TdScsi),
         VMSTATE_UINT8(copy.list_id, TdScsi),
         VMSTATE_UINT16(copy.segments, TdScsi),

@@ -81,7 +81,9 @@ struct TdScsi {
     bool strict;                /* reserved bits of the CDB are looked at */
 
     uint32_t unit_attention;    /* bits of SCSI_UA_*, atomic */
-    /* Of the last command, until REQUEST SENSE or the next one. */
+    /* The HBA hands sense data over with the status: it is not kept. */
+    bool autosense;
+    /* Of the last command, until the next one. */
     uint8_t sense[SCSI_SENSE_LEN_FIXED];
     bool sense_valid;
     bool stopped;               /* START STOP UNIT */
@@ -90,7 +92,8 @@ struct TdScsi {
     uint8_t mode[SCSI_MODE_PAGES][SCSI_MODE_PAGE_MAX];
     uint8_t saved_mode[SCSI_MODE_PAGES][SCSI_MODE_PAGE_MAX];
 
-    /* Persistent reservations, of the one initiator that there is. */
+    /* Reservations, of the one initiator that there is. */
+    bool reserved;              /* by RESERVE */
     uint64_t reservation_key;
     bool registered;
     uint32_t pr_generation;
@@ -255,7 +258,10 @@ void coroutine_fn scsi_run_unmap(ScsiRequest *c);
 bool scsi_prepare_get_lba_status(ScsiRequest *c);
 void coroutine_fn scsi_run_get_lba_status(ScsiRequest *c);
 
-bool scsi_prepare_reserve(ScsiRequest *c);
+/* Does it meet a reservation that shuts it out, whoever sends it? */
+bool scsi_reservation_conflicts(const ScsiRequest *c);
+void coroutine_fn scsi_run_reserve(ScsiRequest *c);
+void coroutine_fn scsi_run_release(ScsiRequest *c);
 bool scsi_prepare_pr_in(ScsiRequest *c);
 bool scsi_prepare_pr_out(ScsiRequest *c);
 void coroutine_fn scsi_run_pr_out(ScsiRequest *c);

@@ -23,6 +23,7 @@
 #define READ_10 0x28
 #define WRITE_10 0x2a
 #define GOOD 0
+#define CHECK_CONDITION 2
 
 typedef struct Bench {
     Hba hba;
@@ -372,6 +373,41 @@ static void test_bad_lists(const void *data)
     bench_end(&b);
 }
 
+/* ---- Sense data -------------------------------------------------------- */
+
+/* Told once: with the status or, where the HBA does not, by REQUEST SENSE. */
+static void test_request_sense(const void *data)
+{
+    static const uint8_t beyond[10] = { READ_10, [2] = 0x7f, [8] = 1 };
+    static const uint8_t request_sense[6] = { 0x03, [4] = 18 };
+    uint8_t sense[18];
+    Hba *h;
+    Bench b;
+
+    bench_start(&b, data);
+    h = &b.hba;
+    g_assert_true(works(h));
+    g_assert_cmpint(send_simple(h, beyond, 10, false, BLOCK), ==,
+                    CHECK_CONDITION);
+    qtest_memset(h->qts, HBA_DATA, 0xee, sizeof(sense));
+    g_assert_cmpint(send_simple(h, request_sense, 6, false, sizeof(sense)), ==,
+                    GOOD);
+    qtest_memread(h->qts, HBA_DATA, sense, sizeof(sense));
+    g_assert_cmphex(sense[0] & 0x7f, ==, 0x70);
+    g_assert_cmphex(sense[2], ==, h->driver->autosense ? 0 : 5);
+    g_assert_cmphex(sense[12], ==, h->driver->autosense ? 0 : 0x21);
+    bench_end(&b);
+}
+
+static void add_test(const char *name, const HbaDriver *driver,
+                     GTestDataFunc test)
+{
+    g_autofree char *path = g_strdup_printf("/tracedisk/hba/%s/%s",
+                                            driver->device, name);
+
+    g_test_add_data_func(path, driver, test);
+}
+
 int main(int argc, char **argv)
 {
     static const HbaDriver *const drivers[] = {
@@ -381,13 +417,9 @@ int main(int argc, char **argv)
 
     g_test_init(&argc, &argv, NULL);
     for (unsigned i = 0; i < ARRAY_SIZE(drivers); i++) {
-        g_autofree char *cdbs = g_strdup_printf("/tracedisk/hba/%s/random-cdbs",
-                                                drivers[i]->device);
-        g_autofree char *lists = g_strdup_printf("/tracedisk/hba/%s/bad-lists",
-                                                 drivers[i]->device);
-
-        g_test_add_data_func(cdbs, drivers[i], test_random_cdbs);
-        g_test_add_data_func(lists, drivers[i], test_bad_lists);
+        add_test("random-cdbs", drivers[i], test_random_cdbs);
+        add_test("bad-lists", drivers[i], test_bad_lists);
+        add_test("request-sense", drivers[i], test_request_sense);
     }
     return g_test_run();
 }

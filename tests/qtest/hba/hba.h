@@ -56,6 +56,7 @@ struct HbaDriver {
      * the end of the very command that writes: with QEMU's own disk, too.
      */
     bool hangs_in_own_registers;
+    bool autosense;             /* sense data comes with the status */
     void (*start)(Hba *h);      /* also out of a state where nothing works */
     int (*command)(Hba *h, const HbaCommand *c);
     void (*stop)(Hba *h);       /* NULL: nothing to free */

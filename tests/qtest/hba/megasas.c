@@ -90,5 +90,5 @@ static int command(Hba *h, const HbaCommand *c)
 const HbaDriver hba_megasas = {
     .device = "megasas", .bar = 0, .max_addr = UINT64_MAX,
     .max_bytes = UINT32_MAX, .hangs_in_own_registers = true,
-    .start = start, .command = command,
+    .autosense = true, .start = start, .command = command,
 };

@@ -110,5 +110,6 @@ static int command(Hba *h, const HbaCommand *c)
 
 const HbaDriver hba_pvscsi = {
     .device = "pvscsi", .bar = 0, .max_addr = UINT64_MAX,
-    .max_bytes = UINT32_MAX, .start = start, .command = command,
+    .max_bytes = UINT32_MAX, .autosense = true,
+    .start = start, .command = command,
 };

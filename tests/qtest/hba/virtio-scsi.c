@@ -112,5 +112,6 @@ static void stop(Hba *h)
 
 const HbaDriver hba_virtio_scsi = {
     .device = "virtio-scsi-pci", .bar = 4, .max_addr = UINT64_MAX,
-    .max_bytes = UINT32_MAX, .start = start, .command = command, .stop = stop,
+    .max_bytes = UINT32_MAX, .autosense = true,
+    .start = start, .command = command, .stop = stop,
 };

@@ -265,6 +265,55 @@ static void check_spc_2(TdScsi *hba)
     td_scsi_expect_good(td_scsi_none(hba, td_cdb(0x16)), 0);
 }
 
+static void expect_pr_conflicts(TdScsi *hba)
+{
+    for (unsigned action = READ_KEYS; action <= READ_FULL_STATUS; action++) {
+        TdCdb cdb = td_cdb_action(0x5e, action);
+        uint8_t p[ANSWER_BYTES];
+
+        td_cdb_set_length(&cdb, sizeof(p));
+        expect_conflict(td_scsi_in(hba, cdb, p, sizeof(p)));
+    }
+    for (unsigned action = REGISTER; action <= REGISTER_AND_IGNORE; action++) {
+        expect_conflict(out(hba, action, WRITE_EXCLUSIVE, 0, KEY));
+    }
+}
+
+/* The other way round: whoever holds the reservation, even the asker. */
+static void check_spc_2_first(TdScsi *hba)
+{
+    static const uint8_t reserve[] = { 0x16, 0x56 }, release[] = { 0x57, 0x17 };
+
+    for (unsigned i = 0; i < ARRAY_SIZE(reserve); i++) {
+        td_scsi_expect_good(td_scsi_none(hba, td_cdb(reserve[i])), 0);
+        expect_pr_conflicts(hba);
+        td_scsi_check_alive(hba);
+        /* The holder may reserve again, and either RELEASE ends it. */
+        td_scsi_expect_good(td_scsi_none(hba, td_cdb(reserve[i])), 0);
+        expect_pr_conflicts(hba);
+        td_scsi_expect_good(td_scsi_none(hba, td_cdb(release[i])), 0);
+        expect_keys(hba, 0);
+        td_scsi_expect_good(td_scsi_none(hba, td_cdb(release[i])), 0);
+    }
+    td_scsi_expect_good(out(hba, REGISTER, 0, 0, KEY), 0);
+    expect_keys(hba, KEY);
+}
+
+/* It ends with a reset (SPC-2 5.5.1); a conflict is told before the UA. */
+static void check_spc_2_reset(TdScsi *hba)
+{
+    td_scsi_expect_good(td_scsi_none(hba, td_cdb(0x16)), 0);
+    td_scsi_task(hba, VIRTIO_SCSI_T_TMF_LOGICAL_UNIT_RESET,
+                 TD_SCSI_NO_REQUEST);
+    td_scsi_clear_unit_attention(hba);
+    expect_keys(hba, 0);
+    td_scsi_expect_good(out(hba, REGISTER, 0, 0, KEY), 0);
+    td_scsi_task(hba, VIRTIO_SCSI_T_TMF_LOGICAL_UNIT_RESET,
+                 TD_SCSI_NO_REQUEST);
+    expect_conflict(td_scsi_none(hba, td_cdb(0x16)));
+    td_expect_hex(td_scsi_none(hba, td_cdb(0x00)).sense.code >> 8, ==, 0x629);
+}
+
 #define IN_ALL "command:5e/00 command:5e/01 command:5e/02 command:5e/03 "
 #define OUT_ALL "command:5f/00 command:5f/01 command:5f/02 command:5f/03 " \
                 "command:5f/04 command:5f/05 command:5f/06"
@@ -340,6 +389,24 @@ static const TdCase cases[] = {
         .good = "command:16 command:17 command:56 command:57",
         .bad = "command:16 command:17 command:56 command:57",
         ON_UNITS(check_spc_2, NEEDED),
+    },
+    {
+        .name = "spc-2-first",
+        .title = "PERSISTENT RESERVE IN and OUT conflict while the unit is "
+                 "reserved by RESERVE, by whomever",
+        .clause = "SPC-2 5.5.1",
+        .good = "command:16 command:17 command:56 command:57",
+        .bad = IN_ALL OUT_ALL,
+        ON_UNITS(check_spc_2_first, NEEDED),
+    },
+    {
+        .name = "spc-2-reset",
+        .title = "A reset ends what RESERVE began; RESERVATION CONFLICT goes "
+                 "before a unit attention condition",
+        .clause = "SPC-2 5.5.1; SAM-5 5.3.2",
+        .good = "command:16 tmf:logical-unit-reset",
+        .bad = "command:16",
+        ON_UNITS(check_spc_2_reset, NEEDED),
     },
     {
         .name = "preempt",

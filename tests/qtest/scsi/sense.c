@@ -93,6 +93,43 @@ static void check_no_sense(TdScsi *hba)
     td_expect_hex(td_sense_parse(p, 18).code, ==, TD_SENSE_NONE);
 }
 
+/*
+ * virtio-scsi hands the sense data over with the status: it is gone, and what
+ * is told is what the unit has to tell now.
+ */
+static void check_after_autosense(TdScsi *hba)
+{
+    for (unsigned descriptor = 0; descriptor < 2; descriptor++) {
+        TdCdb cdb = td_cdb_blocks(0x28, td_scsi_blocks(hba), 1);
+        uint8_t p[252], block[4096];
+
+        td_scsi_expect_sense(td_scsi_in(hba, cdb, block,
+                                        td_scsi_block_size(hba)),
+                             TD_SENSE_LBA_OUT_OF_RANGE);
+        td_scsi_expect_status(request_sense(hba, descriptor, p, sizeof(p)),
+                              TD_SCSI_GOOD);
+        td_expect_hex(td_sense_parse(p, 18).code, ==, TD_SENSE_NONE);
+    }
+}
+
+/* A unit attention condition that came meanwhile is told, not the failure. */
+static void check_attention_after_autosense(TdScsi *hba)
+{
+    uint8_t p[252];
+
+    td_scsi_task(hba, VIRTIO_SCSI_T_TMF_LOGICAL_UNIT_RESET,
+                 TD_SCSI_NO_REQUEST);
+    td_expect_hex(td_scsi_none(hba, td_cdb(0x00)).sense.code >> 8, ==, 0x629);
+    td_scsi_task(hba, VIRTIO_SCSI_T_TMF_LOGICAL_UNIT_RESET,
+                 TD_SCSI_NO_REQUEST);
+    td_scsi_expect_status(request_sense(hba, false, p, sizeof(p)),
+                          TD_SCSI_GOOD);
+    td_expect_hex(td_sense_parse(p, 18).code >> 8, ==, 0x629);
+    td_scsi_expect_status(request_sense(hba, false, p, sizeof(p)),
+                          TD_SCSI_GOOD);
+    td_expect_hex(td_sense_parse(p, 18).code, ==, TD_SENSE_NONE);
+}
+
 static void check_descriptor(TdScsi *hba)
 {
     uint8_t p[252];
@@ -209,6 +246,23 @@ static const TdCase cases[] = {
         .clause = "SPC-4 6.39",
         .good = "sense:fixed command:03",
         ON_UNITS(check_no_sense),
+    },
+    {
+        .name = "after-autosense",
+        .title = "Sense data that came with the status is not told again by "
+                 "REQUEST SENSE",
+        .clause = "SAM-5 5.13; SPC-4 6.39",
+        .good = "sense:fixed sense:descriptor command:03",
+        .bad = "command:28",
+        ON_UNITS(check_after_autosense),
+    },
+    {
+        .name = "attention-after-autosense",
+        .title = "REQUEST SENSE tells each unit attention condition once, "
+                 "though autosense told one before",
+        .clause = "SAM-5 5.13, 5.14; SPC-4 6.39",
+        .good = "command:03 condition:unit-attention",
+        ON_UNITS(check_attention_after_autosense),
     },
     {
         .name = "descriptor",
