@@ -15,6 +15,7 @@ import vm
 
 RAW_FILE_SIZE = 512 << 20
 SCAN_COMMANDS = 4_000_000
+JOB_NS = 1000  # of virtual time that bench-gen-trace lets pass for each command
 RECORDER_COMMANDS = 2_000_000
 EXPORT_COMMANDS = 400_000
 MEMORY_COMMANDS = 10_000_000
@@ -433,3 +434,25 @@ def scan(bench):
     return Result("M/s", measure.Spread.of(figures), {
         "trace": f"{2 * SCAN_COMMANDS / 1e6:g} million records, {size / 1e6:.0f} MB",
         "wall time": f"{measure.Spread.of(walls).median:.2f} s"}, others())
+
+
+@case("seek", "`tracedisk dump --since` of the last thousandth of a trace: CPU time without an "
+      "index ÷ with the one of its packed copy", Bar(8))
+def seek(bench):
+    whole, packed = bench.path("seek.tdt"), bench.path("packed.tdt")
+    bench.progress("making a trace")
+    subprocess.run([vm.BUILD / "bench/bench-gen-trace", whole, str(SCAN_COMMANDS)], check=True)
+    used_by_tool("pack", "-o", packed, whole)
+    since = str(SCAN_COMMANDS * JOB_NS // 1000 * 999)
+    ratios, seconds = [], []
+    others = bench.others()
+    for i in range(bench.pairs):
+        bench.progress(f"run {i + 1} of {bench.pairs}")
+        usages = [used_by_tool("dump", "--since", since, trace)[1] for trace in (whole, packed)]
+        without, seconds_with = (usage.ru_utime + usage.ru_stime for usage in usages)
+        seconds.append(seconds_with)
+        ratios.append(without / seconds_with)
+    bench.remove_traces()
+    return Result("×", measure.Spread.of(ratios), {
+        "commands": f"{SCAN_COMMANDS:,}",
+        "with the index": f"{measure.Spread.of(seconds).median * 1e3:.0f} ms"}, others())

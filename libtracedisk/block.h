@@ -40,6 +40,10 @@ enum {
     TD_BLOCK_HEADER = 64,
 };
 
+enum td_block_flags {
+    TD_BLOCK_INDEX = 1 << 0, /* its one record is an INDEX; since 1.3 */
+};
+
 /* What a reader takes for possible; the largest record needs 3.4 MiB. */
 #define TD_BLOCK_MAX (64u << 20)
 #define TD_STREAM_MAX (1u << 20)

@@ -359,6 +359,7 @@ size_t td_fields_bound(const struct td_source *source)
         bad = source->stack->len > TD_MAX_STACK;
         bound += TD_MAX_STACK + TD_MAX_STACK / 8;
         break;
+    case TD_INDEX: /* td_index_encode() */
     case TD_DAMAGE:
     default:
         bad = true;
@@ -398,6 +399,7 @@ size_t td_encode_fields(struct td_delta *delta, const struct td_source *source, 
     case TD_STACK:
         end = encode_stack(out, source->stack);
         break;
+    case TD_INDEX:
     case TD_DAMAGE:
         break;
     }

@@ -70,45 +70,13 @@ int64_t td_kept_look_up(struct td_kept *k, uint64_t seq, const uint8_t **bytes)
 
 /* ---- Blocks ---- */
 
-static int64_t inflate_block(struct block *b, const struct td_block *from, uint32_t len)
-{
-    uLongf raw_len = from->raw_len;
-    uint8_t *records = malloc(raw_len + 1);
-
-    if (!records) {
-        return -ENOMEM;
-    }
-    if (uncompress(records, &raw_len, b->records, len) != Z_OK) {
-        free(records);
-        return -EBADMSG;
-    }
-    free(b->image);
-    b->image = records;
-    b->records = records;
-    return (int64_t)raw_len;
-}
-
 static int64_t load_block(struct block *b, int fd, const struct td_block *from)
 {
-    const char *reason;
-    uint32_t crc;
-    int64_t len;
+    int64_t len = td_read_records(fd, from, &b->image, &b->records);
 
-    free(b->image);
-    b->image = malloc(from->capacity);
-    if (!b->image) {
-        return -ENOMEM;
-    }
-    len = td_read_image(fd, from, b->image, &crc, &reason);
-    b->records = b->image + from->header_len;
-    if (len >= 0 && from->codec == TD_CODEC_ZLIB) {
-        len = inflate_block(b, from, (uint32_t)len);
-    } else if (len >= 0 && from->codec != TD_CODEC_NONE) {
-        len = -EBADMSG;
-    }
     b->offset = from->offset;
     b->len = len < 0 ? 0 : (size_t)len;
-    return len == -ENODATA ? -EBADMSG : len;
+    return len;
 }
 
 /* `anew`: also when it was read before; it may have grown since. */

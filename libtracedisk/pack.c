@@ -3,7 +3,8 @@
  * A smaller copy of a trace: its blocks one by one, deflated, without the
  * space that was allocated ahead. Their headers stay what they were, so that
  * the copy's records are the same, in the same streams. What is damaged is
- * copied as it is.
+ * copied as it is. The index, which is of the records, follows in a block of a
+ * stream of its own.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -13,6 +14,7 @@
 #include <zlib.h>
 
 #include "block.h"
+#include "index.h"
 #include "scan.h"
 #include "tracedisk.h"
 
@@ -25,6 +27,9 @@ struct packer {
     uint8_t *small;
     size_t small_size;
     bool unused; /* there was space that was not written to */
+    uint32_t streams; /* one more than the last one's number */
+    struct td_index index;
+    uint64_t end; /* the sequence number behind the last record */
     uint64_t written;
 };
 
@@ -114,22 +119,12 @@ static int put_block(struct packer *p, const struct td_block *b, enum td_codec c
     return ret ? ret : put(p, padding, pad);
 }
 
-static int pack_block(struct packer *p, const struct td_block *b)
+/* The records, of which len bytes are in p->image, behind the header. */
+static int put_records(struct packer *p, const struct td_block *b, uint32_t len)
 {
-    uLongf small;
-    uint32_t len;
-    int64_t got;
-    int ret = grow(&p->image, &p->image_size, b->capacity);
+    uLongf small = compressBound(len);
+    int ret = grow(&p->small, &p->small_size, small);
 
-    got = ret ? ret : td_pread(p->from, p->image, b->capacity, b->offset);
-    if (got < 0) {
-        return (int)got;
-    }
-    if ((uint64_t)got < b->capacity || b->codec != TD_CODEC_NONE || !is_sound(b, p->image, &len)) {
-        return put(p, p->image, (size_t)got); /* cut, packed already, or damaged */
-    }
-    small = compressBound(len);
-    ret = grow(&p->small, &p->small_size, small);
     if (ret) {
         return ret;
     }
@@ -138,6 +133,68 @@ static int pack_block(struct packer *p, const struct td_block *b)
         return put_block(p, b, TD_CODEC_ZLIB, p->small, (uint32_t)small, len);
     }
     return put_block(p, b, TD_CODEC_NONE, p->image + b->header_len, len, 0);
+}
+
+static int pack_block(struct packer *p, const struct td_block *b)
+{
+    uint32_t len;
+    int64_t got;
+    int ret = grow(&p->image, &p->image_size, b->capacity);
+
+    if (b->flags & TD_BLOCK_INDEX) {
+        return 0; /* of a trace that was packed before: made anew */
+    }
+    p->streams = b->stream >= p->streams ? b->stream + 1 : p->streams;
+    got = ret ? ret : td_pread(p->from, p->image, b->capacity, b->offset);
+    if (got < 0) {
+        return (int)got;
+    }
+    if ((uint64_t)got < b->capacity || b->codec != TD_CODEC_NONE || !is_sound(b, p->image, &len)) {
+        return put(p, p->image, (size_t)got); /* cut, packed already, or damaged */
+    }
+    return put_records(p, b, len);
+}
+
+static void make_header(uint8_t *h, const struct td_block *b)
+{
+    memset(h, 0, TD_BLOCK_HEADER);
+    memcpy(h, TD_BLOCK_MAGIC, TD_MAGIC_LEN);
+    td_set16(h + TD_AT_MAJOR, TD_FORMAT_MAJOR);
+    td_set16(h + TD_AT_MINOR, TD_FORMAT_MINOR);
+    td_set16(h + TD_AT_HEADER_LEN, b->header_len);
+    h[TD_AT_FLAGS] = b->flags;
+    td_set32(h + TD_AT_STREAM, b->stream);
+    td_set64(h + TD_AT_FIRST_SEQ, b->first_seq);
+}
+
+/* No index where there is no checkpoint, nor where it has no room in a block. */
+static int put_index(struct packer *p)
+{
+    struct td_block b = {
+        .header_len = TD_BLOCK_HEADER,
+        .flags = TD_BLOCK_INDEX,
+        .stream = p->streams,
+        .first_seq = p->end,
+    };
+    uint8_t *record;
+    size_t len;
+    int ret;
+
+    if (!p->index.n_checkpoints || p->streams >= TD_STREAM_MAX) {
+        return 0;
+    }
+    record = td_index_encode(&p->index, p->end, &len);
+    if (!record) {
+        return -ENOMEM;
+    }
+    ret = len < TD_BLOCK_MAX / 2 ? grow(&p->image, &p->image_size, TD_BLOCK_HEADER + len) : 0;
+    if (ret == 0 && len < TD_BLOCK_MAX / 2) {
+        make_header(p->image, &b);
+        memcpy(p->image + TD_BLOCK_HEADER, record, len);
+        ret = put_records(p, &b, (uint32_t)len);
+    }
+    free(record);
+    return ret;
 }
 
 /* Of a trace that was never finished some unused space tells so: a hole. */
@@ -158,9 +215,11 @@ static int pack_all(struct packer *p)
 
         switch (ret) {
         case TD_FOUND_END:
-            return p->unused ? put_unused(p) : 0;
+            ret = put_index(p);
+            return ret || !p->unused ? ret : put_unused(p);
         case TD_FOUND_FINISH:
-            return put(p, TD_END_MAGIC, TD_MAGIC_LEN);
+            ret = put_index(p);
+            return ret ? ret : put(p, TD_END_MAGIC, TD_MAGIC_LEN);
         case TD_FOUND_UNUSED:
             p->unused = true;
             ret = 0;
@@ -184,12 +243,14 @@ static int pack_all(struct packer *p)
 int td_pack(const char *path, int fd, uint64_t *bytes)
 {
     struct packer p = { .from = open(path, O_RDONLY | O_CLOEXEC), .to = fd };
-    int ret = p.from < 0 ? -errno : pack_all(&p);
+    int ret = p.from < 0 ? -errno : td_index_make(path, &p.index, &p.end);
 
+    ret = ret < 0 ? ret : pack_all(&p);
     *bytes = p.written;
     if (p.from >= 0) {
         close(p.from);
     }
+    td_index_free(&p.index);
     free(p.image);
     free(p.small);
     return ret;

@@ -110,6 +110,9 @@ static int add_block(struct td_reader *r, const struct td_block *block)
     if (!s->open && i == s->at) {
         s->next_seq = block->first_seq;
     }
+    if (block->flags & TD_BLOCK_INDEX) {
+        r->index_block = *block;
+    }
     return 0;
 }
 

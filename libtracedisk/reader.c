@@ -138,6 +138,7 @@ static int load_block(struct td_reader *r, struct stream *s, const struct td_blo
     s->delta->seq = b->first_seq - 1;
     s->delta->time_ns = b->first_time;
     r->done += b->capacity;
+    r->loaded++;
     return 0;
 }
 
@@ -258,6 +259,7 @@ static int fill(struct td_reader *r, struct stream *s)
             ret = grow_block(r, s, &news);
         }
         if (ret == 0 && !news) {
+            td_pass_over_blocks(r, s);
             ret = next_block(r, s);
         }
         if (ret < 0) {
@@ -342,6 +344,10 @@ static int cross_gap(struct td_reader *r, struct stream *s, bool *wait)
     bool news = false;
     int ret;
 
+    if (r->expected < r->place) {
+        r->expected = s->next_seq < r->place ? s->next_seq : r->place;
+        return 0;
+    }
     if (is_explained(r, r->expected)) {
         r->expected = s->next_seq;
         return 0;
@@ -432,7 +438,7 @@ static int take_record(struct td_reader *r, struct stream *s, struct td_record *
         }
         record->seq = has_ref ? ref : record->seq;
     }
-    return 1;
+    return record->seq >= r->place || td_stands(r, record->seq);
 }
 
 /* At the end: what damage no record has told of. */
@@ -636,6 +642,11 @@ void td_reader_close(struct td_reader *r)
     free(r->devices);
     free(r->decoder.text);
     free(r->decoder.parts);
+    free(r->standing);
+    if (r->index) {
+        td_index_free(r->index);
+    }
+    free(r->index);
     td_kept_free(r->kept);
     if (r->fd >= 0) {
         close(r->fd);

@@ -6,6 +6,7 @@
 #define LIBTRACEDISK_READER_H
 
 #include "codec.h"
+#include "index.h"
 #include "kept.h"
 #include "scan.h"
 
@@ -66,6 +67,13 @@ struct td_reader {
     } *devices;
     size_t n_devices;
     struct td_kept *kept; /* made when a payload is asked for */
+    /* td_reader_seek(): of the records before `place` only those that stand are given. */
+    struct td_block index_block; /* capacity 0: none */
+    struct td_index *index;      /* read when asked for */
+    uint64_t place;
+    uint64_t *standing; /* sequence numbers, in order */
+    size_t n_standing;
+    uint64_t loaded; /* blocks so far */
 };
 
 /* Keep the reader from going on, and what to say of it. Returns ret, or -ENOMEM. */
@@ -85,5 +93,11 @@ int td_look_for_blocks(struct td_reader *r, uint64_t end, bool *news);
 
 /* The block of a stream that a record is in, if it is one of this stream; else NULL. */
 const struct td_block *td_block_of(const struct stream *s, uint64_t seq);
+
+/* Is it one of the records before the place that still matter there? */
+bool td_stands(const struct td_reader *r, uint64_t seq);
+
+/* Pass over the stream's next blocks that have been left out whole. */
+void td_pass_over_blocks(struct td_reader *r, struct stream *s);
 
 #endif

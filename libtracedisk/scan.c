@@ -60,6 +60,7 @@ static bool parse_header(const uint8_t *h, uint64_t offset, struct td_block *blo
         .major = td_get16(h + TD_AT_MAJOR),
         .minor = td_get16(h + TD_AT_MINOR),
         .codec = h[TD_AT_CODEC],
+        .flags = h[TD_AT_FLAGS],
     };
     return block->header_len >= TD_BLOCK_HEADER && block->capacity > block->header_len &&
            block->capacity <= TD_BLOCK_MAX && block->raw_len <= TD_BLOCK_MAX &&
@@ -235,4 +236,45 @@ int64_t td_read_image(int fd, const struct td_block *b, uint8_t *image, uint32_t
         }
     }
     return ret;
+}
+
+static int64_t inflate_records(const struct td_block *b, uint8_t **image, const uint8_t **records,
+                               uint32_t len)
+{
+    uLongf raw_len = b->raw_len;
+    uint8_t *raw = malloc(raw_len + 1);
+
+    if (!raw) {
+        return -ENOMEM;
+    }
+    if (uncompress(raw, &raw_len, *records, len) != Z_OK) {
+        free(raw);
+        return -EBADMSG;
+    }
+    free(*image);
+    *image = raw;
+    *records = raw;
+    return (int64_t)raw_len;
+}
+
+int64_t td_read_records(int fd, const struct td_block *b, uint8_t **image,
+                        const uint8_t **records)
+{
+    const char *reason;
+    uint32_t crc;
+    int64_t len;
+
+    free(*image);
+    *image = malloc(b->capacity);
+    if (!*image) {
+        return -ENOMEM;
+    }
+    len = td_read_image(fd, b, *image, &crc, &reason);
+    *records = *image + b->header_len;
+    if (len >= 0 && b->codec == TD_CODEC_ZLIB) {
+        len = inflate_records(b, image, records, (uint32_t)len);
+    } else if (len >= 0 && b->codec != TD_CODEC_NONE) {
+        len = -EBADMSG;
+    }
+    return len == -ENODATA ? -EBADMSG : len;
 }

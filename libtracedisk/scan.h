@@ -20,6 +20,7 @@ struct td_block {
     uint16_t header_len;
     uint16_t major, minor;
     uint8_t codec;
+    uint8_t flags; /* enum td_block_flags */
 };
 
 enum td_found {
@@ -47,6 +48,14 @@ int64_t td_find_header(int fd, uint64_t from, uint64_t to);
  */
 int64_t td_read_image(int fd, const struct td_block *b, uint8_t *image, uint32_t *crc,
                       const char **reason);
+
+/*
+ * Read a block and inflate it: the length of its *records, in *image, which is
+ * free()d by the caller, and freed here when there was one; -EBADMSG when it is
+ * damaged; or what reading failed with.
+ */
+int64_t td_read_records(int fd, const struct td_block *b, uint8_t **image,
+                        const uint8_t **records);
 
 /* pread(2) until all is read or the file ends: bytes read, or -errno. */
 int64_t td_pread(int fd, void *buf, size_t n, uint64_t offset);

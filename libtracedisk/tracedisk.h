@@ -38,7 +38,7 @@ extern "C" {
 #endif
 
 #define TD_FORMAT_MAJOR 1
-#define TD_FORMAT_MINOR 2
+#define TD_FORMAT_MINOR 3
 
 /* The file is pre-allocated and claimed in blocks of this size. */
 #define TD_BLOCK_SIZE 65536
@@ -78,6 +78,7 @@ enum td_kind {
     TD_LOST = 7,
     TD_PAYLOAD = 8, /* since 1.2 */
     TD_STACK = 9, /* since 1.1 */
+    TD_INDEX = 10, /* since 1.3; for td_reader_seek(), not given out */
     /* Never in a file: the reader's word for bytes it could not use. */
     TD_DAMAGE = 255,
 };
@@ -584,6 +585,27 @@ void td_reader_close(struct td_reader *reader);
 int td_reader_next(struct td_reader *reader, struct td_record *record);
 const char *td_reader_error(const struct td_reader *reader);
 
+/*
+ * Leave out what is before a place in the trace, as far as an index (td_pack()
+ * makes one) allows that; call it before the first td_reader_next(). Then all
+ * records from `seq` on are given, and those before it that still matter there:
+ * HEADER, DEVICE, MARK and LOST, SUBMITs whose COMPLETE is not before it, STACKs
+ * that SUBMITs behind it may refer to; of the others, some or none. So a
+ * command submitted at or behind `seq` is as it would be without, in_flight
+ * included. What is left out is checked for damage; with any, nothing is.
+ * 1: something is left out; 0: nothing is, all the trace will be read; -EINVAL:
+ * too late; else what reading failed with, error said by td_reader_error().
+ */
+int td_reader_seek(struct td_reader *reader, uint64_t seq);
+
+/*
+ * Places, for td_reader_seek(): the last one that the index knows before which all
+ * records are earlier than time_ns, of the virtual clock, which loadvm sets back;
+ * the first mark of that name. 0: not known; always so without an index.
+ */
+uint64_t td_reader_find_time(struct td_reader *reader, uint64_t time_ns);
+uint64_t td_reader_find_mark(struct td_reader *reader, const char *name);
+
 /* Bytes of the file seen so far and its size, for progress. */
 void td_reader_progress(const struct td_reader *reader, uint64_t *done, uint64_t *total);
 
@@ -610,8 +632,8 @@ int64_t td_reader_payload(struct td_reader *reader, const struct td_complete *co
 
 /*
  * Write a smaller copy of the trace at path to fd, an empty file: the same
- * records, in blocks that are deflated. What is damaged stays so. *bytes: of
- * the copy. -ENOTSUP: a newer major version; else what open(2), read(2) and
+ * records, in blocks that are deflated, and an index for td_reader_seek(). What is
+ * damaged stays so. *bytes: of the copy. -ENOTSUP: a newer major version; else what open(2), read(2) and
  * write(2) fail with.
  */
 int td_pack(const char *path, int fd, uint64_t *bytes);

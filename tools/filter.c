@@ -359,8 +359,21 @@ static bool found_all_names(const struct filter *f, const struct input *in)
     return true;
 }
 
+/* Nothing passes before --since or --from but what the index gives all the same. */
+static void seek(struct filter *f, struct input *in)
+{
+    uint64_t since = f->has_since ? td_reader_find_time(in->reader, f->since_ns) : 0;
+    uint64_t from = f->from ? td_reader_find_mark(in->reader, f->from) : 0;
+
+    f->sought = true;
+    if (since || from)
+        input_seek(in, MAX(since, from));
+}
+
 bool filter_next_item(struct filter *f, struct input *in, bool follow, struct td_item *item)
 {
+    if (!f->sought)
+        seek(f, in);
     while (input_next_item(in, follow, item)) {
         if (passes(f, in, item))
             return true;

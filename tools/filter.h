@@ -25,6 +25,7 @@ struct filter {
     char *device, *from, *to;
 
     /* What was seen so far. */
+    bool sought; /* the place where it begins, in the trace's index */
     bool from_seen, to_seen, at_end;
     uint64_t from_seq, to_seq;
     GPtrArray *names; /* devices' */

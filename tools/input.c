@@ -117,6 +117,11 @@ static bool after_step(struct input *in, int ret)
     return ret > 0;
 }
 
+void input_seek(struct input *in, uint64_t seq)
+{
+    after_step(in, td_reader_seek(in->reader, seq));
+}
+
 bool input_next_record(struct input *in, struct td_record *record)
 {
     if (!after_step(in, td_reader_next(in->reader, record)))

@@ -34,6 +34,11 @@ bool input_open(struct input *in, const char *path);
  */
 int input_close(struct input *in);
 
+/*
+ * Before the first item: leave out what is before the record seq, as td_reader_seek().
+ */
+void input_seek(struct input *in, uint64_t seq);
+
 /* Is there a file at path, and is it the trace itself, by whatever name? */
 bool input_is_file(const char *trace, const char *path);
 

@@ -2,7 +2,8 @@
 /*
  * libFuzzer target: what libtracedisk makes of any file. Of an input, the
  * first byte says what the rest is: 0 a file as it is; else the records of one
- * sound block, which checksums would keep the fuzzer out of (odd: deflated).
+ * sound block, which checksums would keep the fuzzer out of (bit 0: deflated,
+ * bit 1: it says that it is an index). It is read twice: after seeking, too.
  */
 #include <stdbool.h>
 #include <stdio.h>
@@ -22,8 +23,9 @@ static void put(int fd, const void *data, size_t size)
         abort();
 }
 
-static void put_block(int fd, const uint8_t *records, size_t size, bool deflated)
+static void put_block(int fd, const uint8_t *records, size_t size, uint8_t kind)
 {
+    bool deflated = kind & 1;
     uint8_t h[TD_BLOCK_HEADER] = TD_BLOCK_MAGIC;
     uLongf len = compressBound(size);
     uint8_t *small = malloc(len);
@@ -39,6 +41,7 @@ static void put_block(int fd, const uint8_t *records, size_t size, bool deflated
     td_set16(h + TD_AT_MINOR, TD_FORMAT_MINOR);
     td_set16(h + TD_AT_HEADER_LEN, sizeof(h));
     h[TD_AT_CODEC] = deflated ? TD_CODEC_ZLIB : TD_CODEC_NONE;
+    h[TD_AT_FLAGS] = kind & 2 ? TD_BLOCK_INDEX : 0;
     td_set32(h + TD_AT_CAPACITY, (uint32_t)(sizeof(h) + len + 1));
     td_set64(h + TD_AT_FIRST_SEQ, 1);
     td_set32(h + TD_AT_HEADER_CRC, (uint32_t)crc32(0, h, TD_AT_HEADER_CRC));
@@ -50,7 +53,7 @@ static void put_block(int fd, const uint8_t *records, size_t size, bool deflated
     free(small);
 }
 
-static void read_all(const char *path)
+static void read_all(const char *path, bool seek)
 {
     struct td_reader *reader;
     struct td_commands *commands;
@@ -61,6 +64,8 @@ static void read_all(const char *path)
         return;
     if (td_commands_open(reader, &commands) < 0)
         abort();
+    if (seek)
+        td_reader_seek(reader, td_reader_find_time(reader, UINT64_MAX));
     while (td_commands_next(commands, false, &item) > 0) {
         uint8_t payload[8192];
 
@@ -99,11 +104,12 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     if (fd < 0)
         abort();
     if (data[0])
-        put_block(fd, data + 1, size - 1, data[0] & 1);
+        put_block(fd, data + 1, size - 1, data[0]);
     else
         put(fd, data + 1, size - 1);
     snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
-    read_all(path);
+    read_all(path, false);
+    read_all(path, true);
     pack(path);
     close(fd);
     return 0;

@@ -121,7 +121,7 @@ class Trace:
 
     def header(self, **pairs):
         self.put("header", pairs=pairs)
-        self.expected.append({"type": "header", "format": "tracedisk", "version": "1.2", **pairs})
+        self.expected.append({"type": "header", "format": "tracedisk", "version": "1.3", **pairs})
 
     def device(self, number=0, name="d0", frontend="ahci", protocol=ATA, block=512,
                blocks=1 << 20, **pairs):

@@ -23,7 +23,8 @@
 
 #include "libtracedisk/tracedisk.h"
 
-#define MAX_LINES 4096
+#define MAX_LINES 32768
+#define MAX_STREAMS 4
 
 static uint64_t seqs[MAX_LINES];
 
@@ -328,13 +329,15 @@ static const struct {
     { "lost", put_lost },     { "stack", put_stack },
 };
 
-static void put_line(struct td_stream *s, const char *line, uint64_t *seq)
+static void put_line(struct td_stream *streams[], const char *line, uint64_t *seq)
 {
     json_error_t error;
     json_t *o = json_loads(line, 0, &error);
+    struct td_stream *s;
 
     if (!o)
         die(line, error.text);
+    s = streams[number(o, "stream") % MAX_STREAMS];
     for (size_t i = 0; i < sizeof(kinds) / sizeof(kinds[0]); i++) {
         if (strcmp(kinds[i].name, text(o, "put")) == 0) {
             int ret = kinds[i].put(s, o, seq);
@@ -348,15 +351,20 @@ static void put_line(struct td_stream *s, const char *line, uint64_t *seq)
     die(line, "no such record");
 }
 
-static void put_lines(struct td_stream *s)
+static void put_lines(struct td_writer *writer, struct td_stream *first)
 {
+    struct td_stream *streams[MAX_STREAMS] = { first };
     char *line = NULL;
     size_t size = 0;
 
+    for (size_t i = 1; i < MAX_STREAMS; i++) {
+        if (td_stream_open(writer, &streams[i]) < 0)
+            die("stream", "cannot open");
+    }
     for (size_t n = 0; getline(&line, &size, stdin) > 0; n++) {
         if (n == MAX_LINES)
             die("stdin", "too many lines");
-        put_line(s, line, &seqs[n]);
+        put_line(streams, line, &seqs[n]);
         printf("%" PRIu64 "\n", seqs[n]);
         fflush(stdout); /* a test may follow the trace as it grows */
     }
@@ -451,7 +459,7 @@ int main(int argc, char **argv)
     if (argc > 2)
         put_job(stream, strtoull(argv[2], NULL, 0), argc > 3 ? strtoull(argv[3], NULL, 0) : 0);
     else
-        put_lines(stream);
+        put_lines(writer, stream);
     td_writer_close(writer);
     return 0;
 }

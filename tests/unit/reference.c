@@ -4,11 +4,14 @@
  * reads them.
  *
  *   reference write TRACE SEED
+ *   reference pack TRACE PACKED
  *   reference print TRACE
  */
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "sample.h"
 
@@ -212,6 +215,7 @@ static void print_record(const struct td_record *record)
         print_number(record->stack.addr);
         print_bytes(record->stack.data, record->stack.len);
         break;
+    case TD_INDEX:
     case TD_DAMAGE:
         break;
     }
@@ -234,14 +238,27 @@ static int print_trace(const char *path)
     return ret < 0 ? 2 : 0;
 }
 
+static int pack_trace(const char *path, const char *packed)
+{
+    int fd = open(packed, O_WRONLY | O_CREAT | O_TRUNC, 0600);
+    uint64_t bytes;
+    int ret = fd < 0 ? -1 : td_pack(path, fd, &bytes);
+
+    close(fd);
+    return ret < 0 ? 2 : 0;
+}
+
 int main(int argc, char **argv)
 {
     if (argc == 4 && strcmp(argv[1], "write") == 0) {
         return write_trace(argv[2], (guint32)strtoul(argv[3], NULL, 10));
     }
+    if (argc == 4 && strcmp(argv[1], "pack") == 0) {
+        return pack_trace(argv[2], argv[3]);
+    }
     if (argc == 3 && strcmp(argv[1], "print") == 0) {
         return print_trace(argv[2]);
     }
-    fprintf(stderr, "usage: reference write TRACE SEED | print TRACE\n");
+    fprintf(stderr, "usage: reference write TRACE SEED | pack TRACE PACKED | print TRACE\n");
     return 2;
 }

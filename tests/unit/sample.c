@@ -282,6 +282,7 @@ struct sample *sample_new(GRand *rand, enum td_kind kind, uint64_t last_seq)
         s->stack.len = (uint32_t)random_number(rand, 12);
         s->stack.data = random_bytes(rand, s->stack.len);
         break;
+    case TD_INDEX:
     case TD_DAMAGE:
         g_assert_not_reached();
     }
@@ -362,6 +363,7 @@ void sample_free(void *sample)
     case TD_STACK:
         g_free((void *)s->stack.data);
         break;
+    case TD_INDEX:
     case TD_DAMAGE:
         g_assert_not_reached();
     }
@@ -389,6 +391,7 @@ int sample_put(struct sample *s, struct td_stream *stream)
         return td_put_payload(stream, s->time_ns, &s->payload, &s->seq);
     case TD_STACK:
         return td_put_stack(stream, s->time_ns, &s->stack, &s->seq);
+    case TD_INDEX:
     case TD_DAMAGE:
         break;
     }
@@ -556,6 +559,7 @@ void sample_check(const struct sample *s, const struct td_record *record)
         g_assert_cmphex(s->stack.addr, ==, record->stack.addr);
         g_assert_cmpmem(s->stack.data, s->stack.len, record->stack.data, record->stack.len);
         break;
+    case TD_INDEX:
     case TD_DAMAGE:
         g_assert_not_reached();
     }

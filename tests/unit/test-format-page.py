@@ -5,6 +5,7 @@
 It must read random traces as libtracedisk does: where the two differ, the page
 or the library is wrong. Usage: test-format-page.py REFERENCE PAGE
 """
+import itertools
 import os
 import re
 import struct
@@ -17,7 +18,7 @@ MAGIC = bytes.fromhex("895444540d0a1a0a")
 END = bytes.fromhex("895444454e440d0a")
 SLOT = 65536
 HEADER, DEVICE, SUBMIT, COMPLETE, EVENT, MARK, LOST = range(1, 8)
-PAYLOAD, STACK = 8, 9
+PAYLOAD, STACK, INDEX = 8, 9, 10
 ORIGIN = OBSERVED = 1
 SECTORS = 2
 PARTS = 3
@@ -76,7 +77,7 @@ class Block:
     """One block's records as (seq, line); the state is as on the page."""
 
     def __init__(self, header, records, seen):
-        self.stream, self.seen = header["stream"], seen
+        self.stream, self.flags, self.seen = header["stream"], header["flags"], seen
         self.seq, self.time = header["first_seq"] - 1, header["first_time"]
         self.device = self.port = self.tag = 0
         self.raw_len = {0: 20, 1: 10}
@@ -97,6 +98,10 @@ class Block:
             self.time = (self.time + body.signed()) % WRAP
             ref = (self.seq - body.varint()) % WRAP if tag & 2 else None
             kind = tag // 4
+            if kind == INDEX:
+                assert step == 0 and self.flags == 1
+                yield self.seq, Index(body)
+                continue
             fields = self.fields(kind, body, ref)
             sectors, parts = b"", []
             while body.left():
@@ -300,7 +305,7 @@ def read_blocks(data):
             at += SLOT
             continue
         assert h[:8] == MAGIC and zlib.crc32(h[:52]) == struct.unpack_from("<I", h, 52)[0]
-        major, _, header_len, codec = struct.unpack_from("<HHHB", h, 8)
+        major, _, header_len, codec, flags = struct.unpack_from("<HHHBB", h, 8)
         capacity, stream, index, raw_len = struct.unpack_from("<IIII", h, 16)
         first_seq, first_time = struct.unpack_from("<QQ", h, 32)
         published, crc = struct.unpack_from("<II", h, 56)
@@ -310,7 +315,7 @@ def read_blocks(data):
         if codec == 1:
             records = zlib.decompress(records)
             assert len(records) == raw_len
-        yield {"stream": stream, "index": index, "first_seq": first_seq,
+        yield {"stream": stream, "index": index, "flags": flags, "first_seq": first_seq,
                "first_time": first_time}, records
         at += capacity
     assert at + 8 == len(data)
@@ -320,9 +325,64 @@ def read_trace(data):
     seen = set()
     blocks = sorted(read_blocks(data), key=lambda b: b[0]["first_seq"])
     records = [r for header, records in blocks for r in Block(header, records, seen)]
-    records.sort()
+    index = [r for _, r in records if isinstance(r, Index)]
+    records = sorted(r for r in records if r[1] not in index)
     assert [seq for seq, _ in records] == list(range(1, len(records) + 1))
-    return [line for _, line in records]
+    return [line for _, line in records], index
+
+
+class Index:
+    def __init__(self, c):
+        self.checkpoints = list(self.entries(c, c.varint))
+        times = itertools.accumulate(time for _, time in self.checkpoints)
+        self.checkpoints = [(seq, time) for (seq, _), time in zip(self.checkpoints, times)]
+        self.standing = list(self.entries(c, c.varint))
+        self.marks = list(self.entries(c, c.text))
+        assert not c.left()
+
+    @staticmethod
+    def entries(c, value):
+        seq = 0
+        for _ in range(c.varint()):
+            seq += c.varint()
+            yield seq, value()
+
+    def stand_at(self, place):
+        """The records that stand at a checkpoint, by its number."""
+        for seq, checkpoints in self.standing:
+            first = next((i for i, (at, _) in enumerate(self.checkpoints) if at > seq), place + 1)
+            if first <= place and (not checkpoints or place < first + checkpoints):
+                yield seq
+
+
+def stand_before(lines, place):
+    """The records before a sequence number that stand there; MARKs' names; the latest time."""
+    standing, submits, stacks, marks, latest = set(), set(), {}, [], 0
+    for line in lines[:place - 1]:
+        seq, time, _, kind, *rest = line.split()
+        seq, kind = int(seq), int(kind)
+        latest = max(latest, int(time))
+        if kind in (HEADER, DEVICE, MARK, LOST, SUBMIT):
+            standing.add(seq)
+        if kind == SUBMIT:
+            submits.add(seq)
+        if kind == MARK:
+            marks.append((seq, bytes.fromhex(rest[1][:-1])))
+        if kind == COMPLETE and int(rest[1]) in submits:
+            standing.discard(int(rest[1]))
+        if kind == STACK:
+            stacks.setdefault(rest[0], []).append(seq)
+    for of_device in stacks.values():
+        standing.update(of_device[-64:])
+    return sorted(standing), marks, latest
+
+
+def index_is_right(index, lines):
+    for i, (seq, latest) in enumerate(index.checkpoints):
+        if (list(index.stand_at(i)), latest) != stand_before(lines, seq)[::2]:
+            print(f"# checkpoint {i}: other records stand there, or another time")
+            return False
+    return index.checkpoints and index.marks == stand_before(lines, len(lines) + 1)[1]
 
 
 def page_example(page):
@@ -336,32 +396,37 @@ def page_example(page):
     return bytes(data) + bytes(SLOT - len(data)) + END
 
 
-def compare(reference, path):
+def compare(reference, path, packed=False):
     with open(path, "rb") as file:
-        ours = read_trace(file.read())
+        ours, index = read_trace(file.read())
     theirs = subprocess.run([reference, "print", path], check=True, capture_output=True,
                             text=True).stdout.splitlines()
     for a, b in zip(ours, theirs):
         if a != b:
             print(f"# page:    {a[:300]}\n# library: {b[:300]}")
             return False
-    return len(ours) == len(theirs) and len(ours) > 0
+    return len(ours) == len(theirs) and len(ours) > 0 and \
+        all(index_is_right(x, ours) for x in index) and (index or not packed)
 
 
 def main():
     reference, page = sys.argv[1:]
     seeds = range(1, 6)
-    print(f"1..{len(seeds) + 1}")
+    print(f"1..{len(seeds) + 2}")
     with tempfile.TemporaryDirectory() as folder:
         path = os.path.join(folder, "trace.tdt")
         for i in seeds:
             subprocess.run([reference, "write", path, str(i)], check=True)
             ok = compare(reference, path)
             print(f"{'ok' if ok else 'not ok'} {i} - the page and the library agree, seed {i}")
+        packed = os.path.join(folder, "packed.tdt")
+        subprocess.run([reference, "pack", path, packed], check=True)
+        ok = compare(reference, packed, packed=True)
+        print(f"{'ok' if ok else 'not ok'} {len(seeds) + 1} - and so they do of its packed copy")
         with open(path, "wb") as file:
             file.write(page_example(page))
         ok = compare(reference, path)
-        print(f"{'ok' if ok else 'not ok'} {len(seeds) + 1} - the page's example is a trace")
+        print(f"{'ok' if ok else 'not ok'} {len(seeds) + 2} - the page's example is a trace")
 
 
 if __name__ == "__main__":
