@@ -100,10 +100,26 @@ static bool find_in_metadata(TdTransfer *t, uint64_t command, TdWatchHit *hit)
     return false;
 }
 
+/* What memory held before the data came. */
+typedef struct TdOldBytes {
+    uint64_t addr;
+    uint32_t len;
+    uint8_t bytes[TD_WATCH_BYTES];
+} TdOldBytes;
+
 static void read_guest(TdTransfer *t, const TdWatchHit *hit, uint8_t *bytes)
 {
     dma_memory_read(t->as, hit->access.addr, bytes, hit->n_bytes,
                     MEMTXATTRS_UNSPECIFIED);
+}
+
+static void keep_old_bytes(TdTransfer *t, TdWatchHit *hit)
+{
+    hit->n_bytes = MIN(hit->access.len, TD_WATCH_BYTES);
+    t->old = t->old ?: g_new(TdOldBytes, 1);
+    t->old->addr = hit->access.addr;
+    t->old->len = hit->n_bytes;
+    read_guest(t, hit, t->old->bytes);
 }
 
 void td_transfer_before_data(TdTransfer *t, DMADirection dir,
@@ -113,15 +129,12 @@ void td_transfer_before_data(TdTransfer *t, DMADirection dir,
 
     t->dir = dir;
     t->media_offset = media_offset;
-    t->old_len = 0;
+    g_clear_pointer(&t->old, g_free);
     if (likely(!t->disk->watches || !td_watches_any(t->disk->watches)) ||
         !find_in_list(t, bytes, false, 0, &hit)) {
         return;
     }
-    hit.n_bytes = MIN(hit.access.len, TD_WATCH_BYTES);
-    t->old_addr = hit.access.addr;
-    t->old_len = hit.n_bytes;
-    read_guest(t, &hit, t->old_bytes);
+    keep_old_bytes(t, &hit);
 }
 
 /* Nothing says where: keep what the first watch covers, often the only one. */
@@ -133,10 +146,7 @@ void td_transfer_before_observed(TdTransfer *t)
         !td_watches_first(t->disk->watches, direction_of(t), &hit)) {
         return;
     }
-    hit.n_bytes = MIN(hit.access.len, TD_WATCH_BYTES);
-    t->old_addr = hit.access.addr;
-    t->old_len = hit.n_bytes;
-    read_guest(t, &hit, t->old_bytes);
+    keep_old_bytes(t, &hit);
 }
 
 static void record_hit(TdTransfer *t, const TdWatchHit *hit)
@@ -176,9 +186,10 @@ int coroutine_fn td_transfer_co_watch(TdTransfer *t, const char *command)
     hit.n_bytes = MIN(hit.access.len, TD_WATCH_BYTES);
     if (hit.access.element >= 0) {
         read_guest(t, &hit, hit.new);
-        if (t->old_len >= hit.n_bytes && t->old_addr == hit.access.addr) {
+        if (t->old && t->old->len >= hit.n_bytes &&
+            t->old->addr == hit.access.addr) {
             hit.old_known = true;
-            memcpy(hit.old, t->old_bytes, hit.n_bytes);
+            memcpy(hit.old, t->old->bytes, hit.n_bytes);
         }
     } else {
         hit.n_bytes = 0;        /* the FIS is written after the completion */

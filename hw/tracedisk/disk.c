@@ -14,23 +14,26 @@
 
 void td_transfer_init(TdTransfer *t, TdDisk *disk, AddressSpace *as)
 {
-    *t = (TdTransfer) { .disk = disk, .as = as };
+    *t = (TdTransfer) {
+        .disk = disk, .as = as,
+        .elements = t->few_elements, .capacity = TD_FEW,
+        .iov = t->few_iov, .iov_capacity = TD_FEW,
+    };
 }
 
 void td_transfer_destroy(TdTransfer *t)
 {
-    g_free(t->elements);
-    g_free(t->iov);
+    if (t->elements != t->few_elements) {
+        g_free(t->elements);
+    }
+    if (t->iov != t->few_iov) {
+        g_free(t->iov);
+    }
     g_free(t->origin);
+    g_free(t->old);
     td_hasher_free(t->hasher);
     td_sectors_free(t->sectors);
     td_transfer_release_keeper(t);
-    t->elements = NULL;
-    t->iov = NULL;
-    t->origin = NULL;
-    t->hasher = NULL;
-    t->sectors = NULL;
-    t->capacity = t->iov_capacity = 0;
 }
 
 void td_transfer_restart(TdTransfer *t)

@@ -64,6 +64,9 @@ typedef struct TdDisk {
     VMChangeStateEntry *vmstate;
 } TdDisk;
 
+/* With these a ScsiRequest is still of a size that malloc() is quick for. */
+#define TD_FEW 2
+
 struct TdTransfer {
     TdDisk *disk;
     AddressSpace *as;           /* the bus master's view of memory */
@@ -94,14 +97,15 @@ struct TdTransfer {
     /* Where the data goes, for the watches; what was there before. */
     DMADirection dir;
     int64_t media_offset;       /* bytes; -1: not from the media */
-    uint64_t old_addr;
-    uint32_t old_len;
-    uint8_t old_bytes[TD_WATCH_BYTES];
+    struct TdOldBytes *old;     /* NULL: nothing is watched there */
 
     /* Guest memory while mapped. */
     struct iovec *iov;
     int n_iov;
     int iov_capacity;
+    /* Most lists are short: room for them, without a call for memory. */
+    struct td_element few_elements[TD_FEW];
+    struct iovec few_iov[TD_FEW];
     QTAILQ_ENTRY(TdTransfer) next;
 };
 

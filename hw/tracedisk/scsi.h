@@ -114,13 +114,15 @@ typedef struct ScsiRequest {
     struct td_decoded decoded;
     const ScsiCommandInfo *info;
     uint8_t status;             /* SAM-5 5.3.1 */
+    bool finished;              /* run() is over */
+    bool retry;                 /* the VM stopped for an error: do it again */
+    bool run_again;             /* came with a migration, when the VM runs */
 
     /* The answer, or a parameter list, or a piece of a long payload. */
     uint8_t *buf;
     uint32_t reply;             /* bytes of the answer in buf */
 
     Coroutine *co;
-    bool retry;                 /* the VM stopped for an error: do it again */
     /* An HBA without scatter-gather lists takes or fills a piece of buf. */
     bool hba_has_turn;
     bool first_turn_over;
@@ -128,9 +130,7 @@ typedef struct ScsiRequest {
     uint32_t piece;             /* bytes */
     uint64_t over;              /* bytes of the pieces before */
     uint64_t over_before;       /* of these, before a migration */
-    bool run_again;             /* came with a migration, when the VM runs */
     uint64_t observed_since;
-    bool finished;              /* run() is over */
 } ScsiRequest;
 
 #define SCSI_NO_ACTION 0xff

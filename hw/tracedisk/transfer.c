@@ -221,10 +221,11 @@ static int coroutine_fn direct_io(TdTransfer *t, int64_t offset, uint64_t bytes,
     qemu_iovec_init_external(&qiov, t->iov, t->n_iov);
     if (dir == DMA_DIRECTION_FROM_DEVICE) {
         ret = blk_co_preadv(blk, offset, bytes, &qiov, flags);
-        let_others_start(t);
         if (ret >= 0) {
+            /* Now, while the CPU has in its cache what was read. */
             note_mapped(t, bytes);
         }
+        let_others_start(t);
     } else {
         note_mapped(t, bytes);
         ret = blk_co_pwritev(blk, offset, bytes, &qiov, flags);
