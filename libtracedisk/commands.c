@@ -45,7 +45,8 @@ struct td_commands {
     size_t table_size, n_pending;
     struct pending *free;
     struct pending *given; /* the item given out last, free from now on */
-    struct pending **rest; /* at the end of the trace, in order; else NULL */
+    bool ended;            /* the commands without an end were collected: nothing follows them */
+    struct pending **rest; /* these, in order; NULL: there is none, or no more */
     size_t n_rest, next_rest;
     struct device *devices;
     size_t n_devices, last_device;
@@ -401,6 +402,7 @@ static int compare_seq(const void *a, const void *b)
 
 static int collect_rest(struct td_commands *c)
 {
+    c->ended = true;
     if (!c->n_pending) {
         return 0;
     }
@@ -449,6 +451,9 @@ int td_commands_next(struct td_commands *c, bool follow, struct td_item *item)
         c->given = NULL;
     }
     while (!c->rest) {
+        if (c->ended) {
+            return 0;
+        }
         ret = td_reader_next(c->reader, &c->record);
         if (ret < 0) {
             return ret;

@@ -728,8 +728,9 @@ void td_commands_keep_stacks(struct td_commands *commands);
 /*
  * The next command or other record: 1, 0 at the end, < 0 as td_reader_next().
  * Pointers live until the next call. At the end of the trace, commands without
- * a COMPLETE are given as TD_PENDING in the order of their sequence numbers;
- * with follow = true they are not, and the next call goes on.
+ * a COMPLETE are given as TD_PENDING in the order of their sequence numbers, and
+ * nothing comes after them, even if the trace grows; with follow = true they are
+ * not, and the next call goes on.
  */
 int td_commands_next(struct td_commands *commands, bool follow, struct td_item *item);
 

@@ -138,6 +138,25 @@ static void test_pending(void)
     finish(reader, commands);
 }
 
+/* What is written meanwhile does not follow the end: its beginning has been given. */
+static void test_end_of_growing(void)
+{
+    struct td_reader *reader;
+    struct td_commands *commands;
+    uint64_t seq;
+
+    begin();
+    seq = submit(0, 1, 1);
+    g_assert_cmpint(td_reader_open(path, &reader, NULL), ==, 0);
+    g_assert_cmpint(td_commands_open(reader, &commands), ==, 0);
+    g_assert_cmpint(next_command(commands)->complete.status, ==, TD_PENDING);
+    complete(0, seq, 512);
+    check_end(commands);
+    td_writer_close(writer);
+    check_end(commands);
+    finish(reader, commands);
+}
+
 static void test_orphan(void)
 {
     struct td_reader *reader;
@@ -257,6 +276,7 @@ int main(int argc, char **argv)
     g_test_init(&argc, &argv, NULL);
     g_test_add_func("/commands/join", test_join);
     g_test_add_func("/commands/pending", test_pending);
+    g_test_add_func("/commands/end-of-growing", test_end_of_growing);
     g_test_add_func("/commands/orphan", test_orphan);
     g_test_add_data_func("/commands/many", NULL, test_many);
     g_test_add_data_func("/commands/many/skip-elements", "", test_many);
