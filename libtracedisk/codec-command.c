@@ -90,14 +90,14 @@ void td_decode_raw(struct td_cursor *c, uint8_t *raw, uint32_t len)
         return;
     }
     for (uint32_t i = 0; i < len; i += 8) {
-        for (unsigned bits = *mask++, j = i; bits; bits >>= 1, j++) {
-            if (bits & 1) {
-                if (j >= len) {
-                    c->bad = true;
-                    return;
-                }
-                raw[j] = td_read_byte(c);
+        for (unsigned bits = *mask++; bits; bits &= bits - 1) {
+            uint32_t j = i + (uint32_t)__builtin_ctz(bits);
+
+            if (j >= len) {
+                c->bad = true;
+                return;
             }
+            raw[j] = td_read_byte(c);
         }
     }
 }

@@ -7,10 +7,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "tracedisk.h"
+#include "codec.h"
 
 struct pending {
-    struct pending *next_free;
+    struct pending *next; /* of its slot in the table, or of those that are free */
     struct td_command command;
     uint8_t raw[TD_MAX_RAW];
     struct td_origin origin;
@@ -41,7 +41,7 @@ struct td_commands {
     struct td_reader *reader;
     bool skip_elements;
     bool keep_stacks;
-    struct pending **table; /* open addressing; table_size is a power of two */
+    struct pending **table; /* a list in each slot; table_size is a power of two */
     size_t table_size, n_pending;
     struct pending *free;
     struct pending *given; /* the item given out last, free from now on */
@@ -144,14 +144,16 @@ static size_t slot_of(const struct td_commands *c, uint64_t seq)
     return (size_t)seq & (c->table_size - 1);
 }
 
+/* Behind one of the same number, as a damaged trace may have. */
 static void insert(struct td_commands *c, struct pending *p)
 {
-    size_t i = slot_of(c, p->command.seq);
+    struct pending **at = &c->table[slot_of(c, p->command.seq)];
 
-    while (c->table[i]) {
-        i = (i + 1) & (c->table_size - 1);
+    while (*at) {
+        at = &(*at)->next;
     }
-    c->table[i] = p;
+    p->next = NULL;
+    *at = p;
 }
 
 static int grow_table(struct td_commands *c)
@@ -166,8 +168,11 @@ static int grow_table(struct td_commands *c)
     }
     c->table_size = 2 * old_size;
     for (size_t i = 0; i < old_size; i++) {
-        if (old[i]) {
-            insert(c, old[i]);
+        while (old[i]) {
+            struct pending *p = old[i];
+
+            old[i] = p->next;
+            insert(c, p);
         }
     }
     free(old);
@@ -177,27 +182,16 @@ static int grow_table(struct td_commands *c)
 /* Remove and return; NULL if there is none. */
 static struct pending *take(struct td_commands *c, uint64_t seq)
 {
-    size_t mask = c->table_size - 1, hole = slot_of(c, seq);
-    struct pending *found;
+    struct pending **at = &c->table[slot_of(c, seq)], *found;
 
-    while (c->table[hole] && c->table[hole]->command.seq != seq) {
-        hole = (hole + 1) & mask;
+    while (*at && (*at)->command.seq != seq) {
+        at = &(*at)->next;
     }
-    found = c->table[hole];
-    if (!found) {
-        return NULL;
+    found = *at;
+    if (found) {
+        *at = found->next;
+        c->n_pending--;
     }
-    /* Close the hole: move up what belongs at or before it. */
-    for (size_t i = (hole + 1) & mask; c->table[i]; i = (i + 1) & mask) {
-        size_t home = slot_of(c, c->table[i]->command.seq);
-
-        if (((i - home) & mask) >= ((i - hole) & mask)) {
-            c->table[hole] = c->table[i];
-            hole = i;
-        }
-    }
-    c->table[hole] = NULL;
-    c->n_pending--;
     return found;
 }
 
@@ -302,7 +296,7 @@ static int submitted(struct td_commands *c)
         return -ENOMEM;
     }
     if (p) {
-        c->free = p->next_free;
+        c->free = p->next;
     } else {
         p = calloc(1, sizeof(*p));
         if (!p) {
@@ -316,7 +310,7 @@ static int submitted(struct td_commands *c)
     p->command.submit.raw = p->raw;
     memcpy(p->raw, record->submit.raw, record->submit.raw_len);
     if (keep_origin(c, p, d) < 0) {
-        p->next_free = c->free;
+        p->next = c->free;
         c->free = p;
         return -ENOMEM;
     }
@@ -330,9 +324,6 @@ static int submitted(struct td_commands *c)
 static int decode_elements(struct td_commands *c, struct pending *p)
 {
     struct td_submit *s = &p->command.submit;
-    struct td_record record = {
-        .submit = *s, .encoded_elements = p->encoded, .encoded_len = p->encoded_len,
-    };
 
     if (c->skip_elements || !s->n_elements) {
         return 0;
@@ -346,7 +337,7 @@ static int decode_elements(struct td_commands *c, struct pending *p)
         c->elements = elements;
         c->elements_size = s->n_elements;
     }
-    if (td_record_elements(&record, c->elements) == 0) {
+    if (td_decode_elements(p->encoded, p->encoded_len, c->elements, s->n_elements) == 0) {
         s->elements = c->elements;
     }
     return 0;
@@ -412,10 +403,10 @@ static int collect_rest(struct td_commands *c)
     }
     c->n_rest = c->next_rest = 0;
     for (size_t i = 0; i < c->table_size; i++) {
-        if (c->table[i]) {
-            c->rest[c->n_rest++] = c->table[i];
-            c->table[i] = NULL;
+        for (struct pending *p = c->table[i]; p; p = p->next) {
+            c->rest[c->n_rest++] = p;
         }
+        c->table[i] = NULL;
     }
     c->n_pending = 0;
     qsort(c->rest, c->n_rest, sizeof(*c->rest), compare_seq);
@@ -446,7 +437,7 @@ int td_commands_next(struct td_commands *c, bool follow, struct td_item *item)
     int ret;
 
     if (c->given) {
-        c->given->next_free = c->free;
+        c->given->next = c->free;
         c->free = c->given;
         c->given = NULL;
     }
@@ -531,24 +522,29 @@ static void free_pending(struct pending *p)
     }
 }
 
+static void free_all(struct pending *list)
+{
+    while (list) {
+        struct pending *next = list->next;
+
+        free_pending(list);
+        list = next;
+    }
+}
+
 void td_commands_close(struct td_commands *c)
 {
     if (!c) {
         return;
     }
     for (size_t i = 0; i < c->table_size; i++) {
-        free_pending(c->table[i]);
+        free_all(c->table[i]);
     }
     while (c->rest && c->next_rest < c->n_rest) {
         free_pending(c->rest[c->next_rest++]);
     }
     free_pending(c->given);
-    while (c->free) {
-        struct pending *p = c->free;
-
-        c->free = p->next_free;
-        free_pending(p);
-    }
+    free_all(c->free);
     for (size_t i = 0; i < c->n_devices; i++) {
         free(c->devices[i].texts);
         for (unsigned k = 0; k < TD_STACKS; k++) {
