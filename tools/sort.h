@@ -12,6 +12,6 @@ struct sort_key {
 };
 
 /* Ascending by key; equal keys keep their order. */
-void sort_keys(struct sort_key *keys, size_t n);
+void sort_keys(struct sort_key *keys, uint32_t n);
 
 #endif
