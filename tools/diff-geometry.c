@@ -8,12 +8,10 @@
 
 void diff_geometry(struct diff *d)
 {
-    for (uint32_t i = 0; i < d->sides[0].n; i++) {
-        const struct diff_command *a = &d->sides[0].commands[i], *b = diff_partner(d, 0, a);
+    for (guint i = 0; i < d->changed->len; i++) {
+        const struct diff_command *a = diff_changed(d, i), *b = diff_partner(d, 0, a);
         enum diff_kind kind;
 
-        if (!b)
-            continue;
         if (diff_traits(a)->n_elements != diff_traits(b)->n_elements)
             kind = DIFF_ELEMENT_COUNT;
         else if (diff_traits(a)->sizes != diff_traits(b)->sizes)

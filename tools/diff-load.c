@@ -55,15 +55,16 @@ static uint64_t fold_digest(const struct td_digest *digest)
 /* Addresses differ from run to run; sizes, page offsets and contiguity are the driver's doing. */
 static void note_geometry(struct diff_traits *t, const struct td_command *c)
 {
+    const uint64_t factor = UINT64_C(0x9e3779b97f4a7c15); /* odd: its powers are all different */
     uint64_t sizes = 0, offsets = 0, contiguity = 0, end = 0;
     uint32_t n = element_count(c);
 
     for (uint32_t i = 0; i < n; i++) {
         const struct td_element *e = &c->submit.elements[i];
 
-        sizes = diff_mix(sizes, e->len);
-        offsets = diff_mix(offsets, e->addr % GUEST_PAGE);
-        contiguity = diff_mix(contiguity, i > 0 && e->addr == end);
+        sizes = (sizes + e->len) * factor;
+        offsets = (offsets + e->addr % GUEST_PAGE) * factor;
+        contiguity = (contiguity + (i > 0 && e->addr == end)) * factor;
         end = e->addr + e->len;
     }
     t->n_elements = n;
@@ -147,7 +148,9 @@ static bool load_command(struct loading *l, const struct td_command *c)
         if (d.lba + d.blocks < d.lba)
             d.blocks = 0;
     }
-    if (!d.blocks)
+    if (d.blocks)
+        l->side->borders |= d.lba | (d.lba + d.blocks);
+    else
         d.digest = fold_request(c);
     l->side->depth_max = MAX(l->side->depth_max, c->in_flight);
     if (c->complete.status != TD_PENDING) {
@@ -166,22 +169,6 @@ static bool load_command(struct loading *l, const struct td_command *c)
     d.traits = l->last_number & 0x7fffffff;
     g_array_append_val(l->commands, d);
     return true;
-}
-
-/* How many of the sorted numbers are below x. */
-static uint32_t count_below(const struct sort_key *numbers, uint32_t n, uint64_t x)
-{
-    uint32_t first = 0;
-
-    while (n > first) {
-        uint32_t middle = first + (n - first) / 2;
-
-        if (numbers[middle].key < x)
-            first = middle + 1;
-        else
-            n = middle;
-    }
-    return first;
 }
 
 /*
@@ -210,13 +197,18 @@ static bool cut_epochs(struct diff_side *side)
         done[k++].key = side->commands[i].complete_seq;
     }
     sort_keys(done, n);
-    for (uint32_t i = 0; i < side->n; i++) {
+    for (uint32_t i = 0, first = 0; i < side->n; i++) {
         struct diff_command *c = &side->commands[i];
-        uint32_t first = count_below(done, n, c->seq);
-        uint32_t last = c->complete_seq ? count_below(begun, n, c->complete_seq) : n;
+        uint32_t last;
 
+        while (first < n && done[first].key < c->seq)
+            first++;
+        last = first;
+        while (last < n && last < first + DIFF_MANY_EPOCHS &&
+               (!c->complete_seq || begun[last].key < c->complete_seq))
+            last++;
         c->first_epoch = first & (DIFF_MAX_BARRIERS - 1);
-        c->epochs = MIN(last - MIN(first, last), DIFF_MANY_EPOCHS);
+        c->epochs = (last - first) & DIFF_MANY_EPOCHS;
     }
     side->barrier_partner = g_new(uint32_t, n + 1);
     side->ordinal = g_new0(uint32_t, n + 1);
@@ -229,10 +221,12 @@ static bool insert_in_order(struct diff_command *commands, uint32_t n)
     uint64_t moves = 0;
 
     for (uint32_t i = 1; i < n; i++) {
-        struct diff_command c = commands[i];
+        struct diff_command c;
         uint32_t at = i;
 
-        for (; at > 0 && commands[at - 1].seq > c.seq; at--)
+        if (commands[i - 1].seq < commands[i].seq)
+            continue;
+        for (c = commands[i]; at > 0 && commands[at - 1].seq > c.seq; at--)
             commands[at] = commands[at - 1];
         commands[at] = c;
         moves += i - at;

@@ -333,11 +333,10 @@ void diff_order(struct diff *d)
 {
     report_flushes(d, 0, DIFF_FLUSH_LOST);
     report_flushes(d, 1, DIFF_FLUSH_ADDED);
-    for (uint32_t i = 0; i < d->sides[0].n; i++) {
-        const struct diff_command *a = &d->sides[0].commands[i], *b = diff_partner(d, 0, a);
+    for (guint i = 0; i < d->changed->len; i++) {
+        const struct diff_command *a = diff_changed(d, i);
 
-        if (b)
-            report_pair(d, a, b);
+        report_pair(d, a, diff_partner(d, 0, a));
     }
     for (guint i = 0; i < d->groups->len; i++)
         report_group(d, &g_array_index(d->groups, struct diff_group, i));

@@ -16,10 +16,10 @@ static void compare_pair(struct diff *d, const struct diff_command *a, const str
 /* A command that only one side has matters here when it failed. */
 static void report_lonely(struct diff *d, unsigned s)
 {
-    for (uint32_t i = 0; i < d->sides[s].n; i++) {
-        const struct diff_command *c = &d->sides[s].commands[i];
+    for (guint i = 0; i < d->lonely[s]->len; i++) {
+        const struct diff_command *c = diff_lonely(d, s, i);
 
-        if (c->partner == DIFF_NONE && diff_traits(c)->status != TD_GOOD)
+        if (diff_traits(c)->status != TD_GOOD)
             diff_report(d, DIFF_STATUS,
                         &(struct diff_finding){ .a = s ? NULL : c, .b = s ? c : NULL });
     }
@@ -43,11 +43,10 @@ static void compare_events(struct diff *d)
 
 void diff_outcome(struct diff *d)
 {
-    for (uint32_t i = 0; i < d->sides[0].n; i++) {
-        const struct diff_command *a = &d->sides[0].commands[i], *b = diff_partner(d, 0, a);
+    for (guint i = 0; i < d->changed->len; i++) {
+        const struct diff_command *a = diff_changed(d, i);
 
-        if (b)
-            compare_pair(d, a, b);
+        compare_pair(d, a, diff_partner(d, 0, a));
     }
     report_lonely(d, 0);
     report_lonely(d, 1);

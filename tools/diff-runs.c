@@ -22,12 +22,6 @@ static void compare_pair(struct diff *d)
         diff_data, diff_order, diff_shape, diff_geometry, diff_outcome, diff_time,
     };
 
-    for (unsigned s = 0; s < 2; s++) {
-        for (uint32_t i = 0; i < d->sides[s].n; i++) {
-            d->sides[s].commands[i].partner = DIFF_NONE;
-            d->sides[s].commands[i].often = 0;
-        }
-    }
     d->groups = g_array_new(FALSE, FALSE, sizeof(struct diff_group));
     d->members = g_array_new(FALSE, FALSE, sizeof(uint32_t));
     d->findings = g_array_new(FALSE, FALSE, sizeof(struct diff_finding));
@@ -39,6 +33,9 @@ static void compare_pair(struct diff *d)
     }
     g_array_unref(d->groups);
     g_array_unref(d->members);
+    g_array_unref(d->changed);
+    g_array_unref(d->lonely[0]);
+    g_array_unref(d->lonely[1]);
 }
 
 void diff_clear(struct diff *d)
@@ -60,8 +57,18 @@ static struct diff_side *run_of(const struct several *all, unsigned side, guint 
     return all->runs->of[side]->pdata[run];
 }
 
+static void forget_partners(struct diff_side *side)
+{
+    for (uint32_t i = 0; i < side->n; i++) {
+        side->commands[i].partner = DIFF_NONE;
+        side->commands[i].often = 0;
+    }
+}
+
 static struct diff start_pair(const struct several *all, struct diff_side *a, struct diff_side *b)
 {
+    forget_partners(a);
+    forget_partners(b);
     return (struct diff){
         .sides = { *a, *b }, .times = { a->times, b->times }, .levels = all->d->levels,
         .ignored = all->d->ignored, .compare_digests = all->d->compare_digests,

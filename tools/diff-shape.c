@@ -50,47 +50,53 @@ static uint64_t blocks_key(const struct diff_command *c)
     return diff_mix(diff_mix(diff_mix(0, diff_traits(c)->op), c->lba), c->blocks);
 }
 
-/* A command that failed, and whose work another one of its side did later, was tried again. */
-static bool *find_retried(const struct diff_side *side)
+/* Of what failed without a partner: the last command of the side that worked and did the same. */
+static GHashTable *find_retries(const struct diff *d, unsigned s)
 {
-    g_autoptr(GHashTable) failed = g_hash_table_new_full(g_int64_hash, g_int64_equal, g_free, NULL);
-    g_autoptr(GHashTable) worked = g_hash_table_new_full(g_int64_hash, g_int64_equal, g_free, NULL);
-    bool *retried = g_new0(bool, side->n + 1u);
+    const struct diff_side *side = &d->sides[s];
+    GHashTable *retries = g_hash_table_new_full(g_int64_hash, g_int64_equal, g_free, NULL);
 
-    for (uint32_t i = 0; i < side->n; i++) {
-        uint64_t key = blocks_key(&side->commands[i]);
+    for (guint i = 0; i < d->lonely[s]->len; i++) {
+        const struct diff_command *c = diff_lonely(d, s, i);
+        uint64_t key = blocks_key(c);
 
-        if (diff_traits(&side->commands[i])->status != TD_GOOD)
-            g_hash_table_add(failed, g_memdup2(&key, sizeof(key)));
+        if (diff_traits(c)->status != TD_GOOD)
+            g_hash_table_insert(retries, g_memdup2(&key, sizeof(key)), NULL);
     }
-    for (uint32_t i = side->n; i-- > 0 && g_hash_table_size(failed) > 0;) {
-        uint64_t key = blocks_key(&side->commands[i]);
+    for (uint32_t i = 0; i < side->n && g_hash_table_size(retries) > 0; i++) {
+        const struct diff_command *c = &side->commands[i];
+        uint64_t key = blocks_key(c);
 
-        if (!g_hash_table_contains(failed, &key))
-            continue;
-        if (diff_traits(&side->commands[i])->status == TD_GOOD)
-            g_hash_table_add(worked, g_memdup2(&key, sizeof(key)));
-        else
-            retried[i] = g_hash_table_contains(worked, &key);
+        if (diff_traits(c)->status == TD_GOOD && g_hash_table_contains(retries, &key))
+            g_hash_table_replace(retries, g_memdup2(&key, sizeof(key)), (gpointer)c);
     }
-    return retried;
+    return retries;
+}
+
+/* A command that failed, and whose work another one of its side did later, was tried again. */
+static bool was_retried(GHashTable *retries, const struct diff_command *c)
+{
+    uint64_t key = blocks_key(c);
+    const struct diff_command *last = g_hash_table_lookup(retries, &key);
+
+    return diff_traits(c)->status != TD_GOOD && last && last > c;
 }
 
 static void report_lonely(struct diff *d, unsigned s)
 {
-    const struct diff_side *side = &d->sides[s];
-    g_autofree bool *retried = find_retried(side);
+    g_autoptr(GHashTable) retries = find_retries(d, s);
 
-    for (uint32_t i = 0; i < side->n; i++) {
-        const struct diff_command *c = &side->commands[i];
+    for (guint i = 0; i < d->lonely[s]->len; i++) {
+        const struct diff_command *c = diff_lonely(d, s, i);
+        bool retried = was_retried(retries, c);
 
-        if (c->partner != DIFF_NONE || diff_traits(c)->op == TD_OP_FLUSH)
+        if (diff_traits(c)->op == TD_OP_FLUSH)
             continue;
         if (s)
-            diff_report(d, retried[i] ? DIFF_RETRIED_IN_B : DIFF_COMMAND_ADDED,
+            diff_report(d, retried ? DIFF_RETRIED_IN_B : DIFF_COMMAND_ADDED,
                         &(struct diff_finding){ .b = c });
         else
-            diff_report(d, retried[i] ? DIFF_RETRIED_IN_A : DIFF_COMMAND_LOST,
+            diff_report(d, retried ? DIFF_RETRIED_IN_A : DIFF_COMMAND_LOST,
                         &(struct diff_finding){ .a = c });
     }
 }
@@ -180,11 +186,11 @@ static void report_reordered(struct diff *d)
 
 static void report_choices(struct diff *d)
 {
-    for (uint32_t i = 0; i < d->sides[0].n; i++) {
-        const struct diff_command *a = &d->sides[0].commands[i], *b = diff_partner(d, 0, a);
+    for (guint i = 0; i < d->changed->len; i++) {
+        const struct diff_command *a = diff_changed(d, i), *b = diff_partner(d, 0, a);
 
         /* FUA lost or added is of level order, and may well change the name. */
-        if (b && diff_traits(a)->name != diff_traits(b)->name &&
+        if (diff_traits(a)->name != diff_traits(b)->name &&
             diff_traits(a)->fua == diff_traits(b)->fua)
             diff_report(d, DIFF_COMMAND_CHOICE, &(struct diff_finding){ .a = a, .b = b });
     }

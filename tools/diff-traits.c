@@ -1,24 +1,25 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * tracedisk diff: what many commands have in common is kept once, so that ten
- * million of them fit into memory.
+ * million of them fit into memory, and is the same if its number is the same.
  *
- * All sides share an arena of chunks, of which each side takes its own: they
- * are read at the same time. What is in the arena stays there.
+ * As traces are read at the same time, each side has a table of its own: only
+ * what is new to it is looked for in the one of all sides, which stays.
  */
 #include <string.h>
 
 #include "diff.h"
 
 struct diff_traits *diff_traits_chunks[DIFF_TRAITS_CHUNKS];
-static gint chunks_taken;
 
-/* Of one side: a hash table with linear probing. */
+/* A hash table with linear probing. */
 struct diff_traits_table {
     uint32_t *slots; /* numbers of traits plus one; 0: free */
     uint32_t size, used;
-    uint32_t chunk, in_chunk;
 };
+
+static struct diff_traits_table *of_all; /* under the lock */
+static GMutex lock;
 
 struct diff_traits_table *diff_traits_table_new(void)
 {
@@ -26,7 +27,6 @@ struct diff_traits_table *diff_traits_table_new(void)
 
     t->size = 1024;
     t->slots = g_new0(uint32_t, t->size);
-    t->in_chunk = DIFF_TRAITS_IN_CHUNK; /* take one at first */
     return t;
 }
 
@@ -43,7 +43,7 @@ static uint64_t hash(const struct diff_traits *traits)
     G_STATIC_ASSERT(sizeof(words) == sizeof(*traits));
     memcpy(words, traits, sizeof(words));
     for (size_t i = 0; i < G_N_ELEMENTS(words); i++)
-        all = diff_mix(all, words[i]);
+        all = (all + words[i]) * UINT64_C(0x9e3779b97f4a7c15);
     return all;
 }
 
@@ -75,28 +75,47 @@ static void grow(struct diff_traits_table *t)
     }
 }
 
+static void note(struct diff_traits_table *t, uint32_t *slot, uint32_t number)
+{
+    *slot = number + 1;
+    if (++t->used > t->size / 2)
+        grow(t);
+}
+
+/* Their number among those of all sides; DIFF_TRAITS_MAX: there are too many. */
+static uint32_t number_of(const struct diff_traits *traits)
+{
+    uint32_t *slot, number;
+
+    of_all = of_all ? of_all : diff_traits_table_new();
+    slot = find_slot(of_all, traits);
+    if (*slot)
+        return *slot - 1;
+    number = of_all->used;
+    if (number == DIFF_TRAITS_MAX)
+        return number;
+    if (number % DIFF_TRAITS_IN_CHUNK == 0)
+        diff_traits_chunks[number / DIFF_TRAITS_IN_CHUNK] =
+            g_new(struct diff_traits, DIFF_TRAITS_IN_CHUNK);
+    diff_traits_chunks[number / DIFF_TRAITS_IN_CHUNK][number % DIFF_TRAITS_IN_CHUNK] = *traits;
+    note(of_all, slot, number);
+    return number;
+}
+
 bool diff_traits_intern(struct diff_traits_table *t, const struct diff_traits *traits,
                         uint32_t *number)
 {
     uint32_t *slot = find_slot(t, traits);
 
-    if (!*slot) {
-        if (t->in_chunk == DIFF_TRAITS_IN_CHUNK) {
-            gint chunk = g_atomic_int_add(&chunks_taken, 1);
-
-            if (chunk >= DIFF_TRAITS_CHUNKS)
-                return false;
-            diff_traits_chunks[chunk] = g_new(struct diff_traits, DIFF_TRAITS_IN_CHUNK);
-            t->chunk = (uint32_t)chunk;
-            t->in_chunk = 0;
-        }
-        diff_traits_chunks[t->chunk][t->in_chunk] = *traits;
-        *slot = t->chunk * DIFF_TRAITS_IN_CHUNK + t->in_chunk++ + 1;
+    if (*slot) {
         *number = *slot - 1;
-        if (++t->used > t->size / 2)
-            grow(t);
         return true;
     }
-    *number = *slot - 1;
+    g_mutex_lock(&lock);
+    *number = number_of(traits);
+    g_mutex_unlock(&lock);
+    if (*number == DIFF_TRAITS_MAX)
+        return false;
+    note(t, slot, *number);
     return true;
 }

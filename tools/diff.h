@@ -16,7 +16,8 @@
  *   ordinal   an epoch counted in barriers that have a partner: comparable
  *             between the sides
  *
- * Work is n log n in commands and the blocks' borders that they cover.
+ * Work is linear in commands and the pieces of blocks that they cover, but for
+ * what differs. Where the sides do not depend on each other, each has a thread.
  */
 #ifndef TOOLS_DIFF_H
 #define TOOLS_DIFF_H
@@ -99,7 +100,7 @@ struct diff_command {
     uint32_t blocks;            /* 0: covers no blocks */
     uint32_t seq, complete_seq; /* complete_seq 0: pending */
     uint32_t partner;           /* index in the other side; DIFF_NONE; DIFF_GROUPED */
-    uint32_t traits : 31;       /* number */
+    uint32_t traits : 31;       /* number: the same for what is the same */
     uint32_t often : 1;         /* there are several that are alike */
     uint32_t first_epoch : 24;
     uint32_t epochs : 8; /* to the last one; DIFF_MANY_EPOCHS: to the end */
@@ -128,6 +129,7 @@ struct diff_side {
     uint32_t *barrier_partner; /* index in the other side's barriers; DIFF_NONE */
     uint32_t *ordinal;         /* of each epoch: n_barriers + 1 of them */
     uint32_t block_size;
+    uint64_t borders; /* the first and last block's numbers of all commands, or-ed */
     bool has_sectors; /* some commands have a hash of each block */
     enum td_hash_kind hash; /* TD_HASH_NONE: no digests */
     uint64_t events[DIFF_EVENT_TYPES];
@@ -170,8 +172,9 @@ struct diff {
     const struct diff_times *times[2]; /* of all runs of the side */
     GArray *groups;                    /* struct diff_group */
     GArray *members;                   /* uint32_t */
+    GArray *changed;                   /* uint32_t: commands of A that have a partner, not alike */
+    GArray *lonely[2];                 /* uint32_t: those that have none; but for flushes */
     bool compare_digests;
-    uint64_t *left_keys;               /* bits, while partners are looked for */
 
     uint32_t levels;  /* bits 1 << enum diff_level that are asked for */
     uint64_t ignored; /* bits 1 << enum diff_kind */
@@ -193,7 +196,8 @@ struct diff {
 /* ---- diff-traits.c ---- */
 
 #define DIFF_TRAITS_IN_CHUNK 4096u
-#define DIFF_TRAITS_CHUNKS (1 << 19)
+#define DIFF_TRAITS_CHUNKS (1u << 18)
+#define DIFF_TRAITS_MAX (DIFF_TRAITS_CHUNKS * DIFF_TRAITS_IN_CHUNK)
 
 extern struct diff_traits *diff_traits_chunks[DIFF_TRAITS_CHUNKS];
 
@@ -206,7 +210,7 @@ struct diff_traits_table;
 
 struct diff_traits_table *diff_traits_table_new(void);
 void diff_traits_table_free(struct diff_traits_table *t);
-/* False when there are 2^31 of them. */
+/* False when there are DIFF_TRAITS_MAX others. */
 bool diff_traits_intern(struct diff_traits_table *t, const struct diff_traits *traits,
                         uint32_t *number);
 
@@ -328,6 +332,11 @@ void diff_times_pool(struct diff_times *t, const struct diff_times *more);
 bool diff_time_is_alike(const struct diff *pair, const struct diff *pool, uint32_t what);
 bool diff_time_varies(const struct diff *pair, const struct diff *pool, uint32_t what);
 
+/* ---- diff-threads.c ---- */
+
+/* Do something for both sides, at the same time. */
+void diff_on_both_sides(void (*work)(void *data, unsigned side), void *data);
+
 /* ---- For levels ---- */
 
 static inline bool diff_wants(const struct diff *d, enum diff_level level)
@@ -341,6 +350,18 @@ static inline const struct diff_command *diff_partner(const struct diff *d, unsi
     return c->partner >= DIFF_GROUPED ? NULL : &d->sides[!side].commands[c->partner];
 }
 
+/* The n-th pair that is not alike: its command of A. */
+static inline const struct diff_command *diff_changed(const struct diff *d, guint n)
+{
+    return &d->sides[0].commands[g_array_index(d->changed, uint32_t, n)];
+}
+
+/* The n-th command of a side that has no partner. */
+static inline const struct diff_command *diff_lonely(const struct diff *d, unsigned side, guint n)
+{
+    return &d->sides[side].commands[g_array_index(d->lonely[side], uint32_t, n)];
+}
+
 static inline uint32_t diff_last_epoch(const struct diff_side *side, const struct diff_command *c)
 {
     return c->epochs < DIFF_MANY_EPOCHS ? c->first_epoch + c->epochs : side->n_barriers;
@@ -352,6 +373,11 @@ static inline bool diff_is_write(const struct diff_command *c)
     uint8_t op = diff_traits(c)->op;
 
     return c->blocks && (op == TD_OP_WRITE || op == TD_OP_ZERO || op == TD_OP_TRIM);
+}
+
+static inline bool diff_has_payload(const struct diff_command *c)
+{
+    return diff_is_write(c) || (c->blocks && diff_traits(c)->op == TD_OP_READ);
 }
 
 /* Is a pair on different sides of a barrier that both have? */

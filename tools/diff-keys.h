@@ -1,0 +1,45 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* tracedisk diff: choosing commands, and finding those of both sides that have the same key. */
+#ifndef TOOLS_DIFF_KEYS_H
+#define TOOLS_DIFF_KEYS_H
+
+#include "diff.h"
+#include "sort.h"
+
+/*
+ * Some commands of each side, in order: their indices, uint32_t; NULL: all. No
+ * flushes that worked, as diff_align() matches these.
+ */
+struct diff_choice {
+    GArray *of[2];
+};
+
+extern const struct diff_choice diff_everything;
+
+typedef uint64_t diff_key(const struct diff_command *c);
+typedef bool diff_filter(const struct diff_command *c);
+
+/* Those of a choice that the filter lets through. */
+struct diff_choice diff_choose(const struct diff *d, const struct diff_choice *from,
+                               diff_filter *wanted);
+
+/* All commands whose key some of a choice have as well; and maybe a few more. */
+struct diff_choice diff_choose_like(const struct diff *d, const struct diff_choice *some,
+                                    diff_key *key);
+
+void diff_choice_clear(struct diff_choice *choice);
+
+/* Commands of one key, which both sides have: their indices are the values. */
+struct diff_same {
+    const struct sort_key *a, *b;
+    uint32_t n_a, n_b;
+};
+
+/* Call it for each key of those chosen that both sides have. */
+void diff_for_same(struct diff *d, const struct diff_choice *choice, diff_key *key,
+                   void (*match)(struct diff *d, const struct diff_same *same));
+
+/* How many of n keys, at least one, are equal to the first; they are sorted. */
+uint32_t diff_count_equal(const struct sort_key *keys, uint32_t n);
+
+#endif
