@@ -74,12 +74,18 @@ static void wake_each(TdDisk *disk, TdWaiters *waiters)
     }
 }
 
+static bool must_wait(const TdTransfer *t)
+{
+    return unlikely(qatomic_read(&t->disk->quiesced) ||
+                    qatomic_read(&t->disk->vm_stopped)) && !t->cancelled;
+}
+
 /* With disk->lock held. */
 static int coroutine_fn wait_until_undrained(TdTransfer *t)
 {
     TdDisk *disk = t->disk;
 
-    while (disk->quiesced && !t->cancelled) {
+    while (must_wait(t)) {
         wait_among(disk, &disk->undrained);
     }
     return t->cancelled ? -ECANCELED : 0;
@@ -105,16 +111,17 @@ void td_transfer_pause(TdTransfer *t)
 
 int coroutine_fn td_transfer_co_start(TdTransfer *t)
 {
-    int ret = t->cancelled ? -ECANCELED : 0;
-
-    if (unlikely(qatomic_read(&t->disk->quiesced))) {
+    /* In this order: a drain that begins meanwhile waits for us, or we do. */
+    enter_flight(t);
+    while (must_wait(t)) {
+        td_transfer_pause(t);
         qemu_mutex_lock(&t->disk->lock);
-        ret = wait_until_undrained(t);
+        wait_until_undrained(t);
         qemu_mutex_unlock(&t->disk->lock);
         td_co_move_to_aio_context_of(t->disk->blk);
+        enter_flight(t);
     }
-    enter_flight(t);
-    return ret;
+    return t->cancelled ? -ECANCELED : 0;
 }
 
 static void record_io_error(TdTransfer *t, int error, BlockErrorAction action)
@@ -200,16 +207,22 @@ static void disk_run_state(void *opaque, bool running, RunState state)
 
     if (running) {
         QEMU_LOCK_GUARD(&disk->lock);
+        qatomic_set(&disk->vm_stopped, false);
         disk->resumed++;
         wake_waiting(disk);
     }
 }
 
+/*
+ * The commands of a VM that stops are ended by a drain. What comes later, as
+ * from an HBA that runs scripts, must leave memory and drive alone.
+ */
 static void disk_drained_begin(void *opaque)
 {
     TdDisk *disk = opaque;
 
     QEMU_LOCK_GUARD(&disk->lock);
+    qatomic_set(&disk->vm_stopped, !runstate_is_running());
     qatomic_set(&disk->quiesced, disk->quiesced + 1);
 }
 

@@ -49,11 +49,13 @@ typedef struct TdDisk {
     QemuMutex lock;
     /* Commands between begin and release. */
     QTAILQ_HEAD(, TdTransfer) active;
-    /* Commands that wait for "cont" after an I/O error, or for a drain's end */
+    /* Commands that wait for "cont" after an I/O error */
     TdWaiters parked;
     unsigned resumed;           /* counts the "cont"s */
+    /* Commands that have come to a drained drive, or to a stopped VM's */
     TdWaiters undrained;
     unsigned quiesced;
+    bool vm_stopped;            /* and its last commands have ended */
     /* Commands that a fault plan holds back: faults.c */
     QTAILQ_HEAD(, TdHold) held;
     uint64_t ended;             /* counts released commands */
@@ -177,8 +179,9 @@ void td_transfer_flip(const TdTransfer *t, void *buf, uint64_t at,
                       uint64_t bytes);
 
 /*
- * Wait out a drained section, then hold off the next one until
- * td_transfer_release(). -ECANCELED when a reset came first.
+ * Wait out a drained section and a stopped VM, whose state may be on its way
+ * elsewhere; then hold off the next drain until td_transfer_release().
+ * -ECANCELED when a reset came first.
  */
 int coroutine_fn td_transfer_co_start(TdTransfer *t);
 

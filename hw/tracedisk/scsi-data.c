@@ -15,6 +15,7 @@ static void give_turn_to_hba(void *opaque)
 
     if (c->hba_has_turn) {
         c->first_turn_over = true;
+        td_transfer_pause(&c->transfer);
         scsi_req_data(&c->req, c->piece);
     }
     scsi_req_unref(&c->req);
@@ -22,7 +23,8 @@ static void give_turn_to_hba(void *opaque)
 
 /*
  * Have the HBA take the piece in buf, or fill it. It calls back when it has,
- * which may be long after; a drain does not wait for it.
+ * which may be long after; a drain waits until it was told, since it may move
+ * the data at once, and no longer.
  */
 static bool coroutine_fn hba_turn(ScsiRequest *c, uint32_t bytes)
 {
@@ -33,13 +35,13 @@ static bool coroutine_fn hba_turn(ScsiRequest *c, uint32_t bytes)
     }
     c->piece = bytes;
     c->hba_has_turn = true;
-    td_transfer_pause(&c->transfer);
     if (!qatomic_read(&c->transfer.starting) || c->first_turn_over) {
         scsi_req_ref(&c->req);
         aio_bh_schedule_oneshot(qemu_get_current_aio_context(),
                                 give_turn_to_hba, c);
     }
     qemu_coroutine_yield();
+    td_transfer_pause(&c->transfer);
     c->turn_over = true;
     if (td_transfer_co_start(&c->transfer) < 0) {
         return false;

@@ -185,6 +185,7 @@ static void step(ScsiRequest *c)
         finish(c);
     } else if (c->hba_has_turn && !c->first_turn_over) {
         c->first_turn_over = true;
+        td_transfer_pause(&c->transfer);
         scsi_req_data(&c->req, c->piece);
     }
     scsi_req_unref(&c->req);

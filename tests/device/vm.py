@@ -131,10 +131,13 @@ class Vm:
         try:
             self.qmp.write(line)
             self.qmp.flush()
-            line = self.qmp.readline()
         except ConnectionError:
-            line = ""
+            pass  # what it had to say may still be there to read
         while True:
+            try:
+                line = self.qmp.readline()
+            except ConnectionError:
+                line = ""
             if not line:
                 raise AssertionError(f"QEMU ended during {command}: {self.end()}")
             said = json.loads(line)
@@ -144,7 +147,6 @@ class Vm:
                 raise AssertionError(f"{command}: {said['error']['desc']}")
             else:
                 return said["return"]
-            line = self.qmp.readline()
 
     def end(self):
         """How QEMU ended, and what the guest and it said."""

@@ -8,7 +8,10 @@
  */
 #include "qemu/osdep.h"
 #include "qemu/bswap.h"
+#include "qemu/cutils.h"
 #include "qemu/units.h"
+#include "qobject/qdict.h"
+#include "qobject/qlist.h"
 #include "hba/hba.h"
 #include "tests/qtest/libqos/pci-pc.h"
 #include "libtracedisk-qos/trace.h"
@@ -42,7 +45,8 @@ bool hba_patience(int64_t *since)
     return now - *since < PATIENCE_US;
 }
 
-static void bench_start(Bench *b, const HbaDriver *driver)
+static void bench_start_with(Bench *b, const HbaDriver *driver,
+                             const char *drive)
 {
     const char *system = g_getenv("TD_SYSTEM");
     Hba *h = &b->hba;
@@ -61,16 +65,22 @@ static void bench_start(Bench *b, const HbaDriver *driver)
         disk = g_strdup("scsi-hd");
     }
     h->qts = qtest_initf("-machine q35,sata=off -m %u -nodefaults "
-                         "-drive if=none,id=d0,file=%s,format=raw "
+                         "-drive if=none,id=d0,%s%s "
                          "-device %s,id=hba,addr=%u "
                          "-device %s,bus=hba.0,scsi-id=0,drive=d0",
-                         HBA_RAM_MIB, b->image, driver->device, SLOT, disk);
+                         HBA_RAM_MIB, drive ?: "format=raw,file=",
+                         drive ? "" : b->image, driver->device, SLOT, disk);
     h->bus = qpci_new_pc(h->qts, NULL);
     h->pci = qpci_device_find(h->bus, QPCI_DEVFN(SLOT, 0));
     g_assert_nonnull(h->pci);
     qpci_device_enable(h->pci);
     h->bar = qpci_iomap(h->pci, driver->bar, NULL);
     driver->start(h);
+}
+
+static void bench_start(Bench *b, const HbaDriver *driver)
+{
+    bench_start_with(b, driver, NULL);
 }
 
 static void bench_end(Bench *b)
@@ -399,6 +409,72 @@ static void test_request_sense(const void *data)
     bench_end(&b);
 }
 
+/* ---- The VM stops ------------------------------------------------------ */
+
+/* How many reads the drive has done. */
+static int64_t reads_of_drive(Hba *h)
+{
+    QDict *answer = qtest_qmp(h->qts, "{'execute': 'query-blockstats'}");
+    QDict *drive = qobject_to(QDict, qlist_peek(qdict_get_qlist(answer,
+                                                                "return")));
+    int64_t reads = qdict_get_int(qdict_get_qdict(drive, "stats"),
+                                  "rd_operations");
+
+    qobject_unref(answer);
+    return reads;
+}
+
+static void run_or_stop(Hba *h, const char *command)
+{
+    qobject_unref(qtest_qmp(h->qts, "{'execute': %s}", command));
+}
+
+/*
+ * While the VM is stopped, and maybe saved, the disk neither reads nor has the
+ * HBA write to memory; then the command goes on.
+ */
+static void test_stop(const void *data)
+{
+    static const uint8_t read_all[10] = { READ_10, [7] = 8 };
+    HbaCommand c = {
+        .cdb_len = 10, .list = { { HBA_DATA, 1 * MiB } }, .n = 1,
+    };
+    g_autofree uint8_t *then = g_malloc(1 * MiB), *now = g_malloc(1 * MiB);
+    int64_t since = 0, reads;
+    int status = HBA_LOST;
+    Bench b;
+    Hba *h = &b.hba;
+
+    bench_start_with(&b, data, "driver=null-co,read-zeroes=on,size=4M,"
+                               "latency-ns=100000000");
+    while (send_simple(h, (uint8_t [6]) { 0 }, 6, false, 1) != GOOD) {
+        /* It has a unit attention condition to tell. */
+    }
+    qtest_memset(h->qts, HBA_DATA, 0xee, 1 * MiB);
+    memcpy(c.cdb, read_all, sizeof(read_all));
+    h->driver->begin(h, &c);
+    reads = reads_of_drive(h);
+    while (h->driver->serve(h, &status) && reads_of_drive(h) == reads) {
+        /* Pieces of the payload are to come. */
+        g_assert_true(hba_patience(&since));
+    }
+    run_or_stop(h, "stop");
+    reads = reads_of_drive(h);
+    qtest_memread(h->qts, HBA_DATA, then, 1 * MiB);
+    g_usleep(500 * 1000);
+    g_assert_cmpint(reads_of_drive(h), ==, reads);
+    qtest_memread(h->qts, HBA_DATA, now, 1 * MiB);
+    g_assert_cmpmem(then, 1 * MiB, now, 1 * MiB);
+    run_or_stop(h, "cont");
+    for (since = 0; h->driver->serve(h, &status);) {
+        g_assert_true(hba_patience(&since));
+    }
+    g_assert_cmpint(status, ==, GOOD);
+    qtest_memread(h->qts, HBA_DATA, now, 1 * MiB);
+    g_assert_true(buffer_is_zero(now, 1 * MiB));
+    bench_end(&b);
+}
+
 static void add_test(const char *name, const HbaDriver *driver,
                      GTestDataFunc test)
 {
@@ -420,6 +496,9 @@ int main(int argc, char **argv)
         add_test("random-cdbs", drivers[i], test_random_cdbs);
         add_test("bad-lists", drivers[i], test_bad_lists);
         add_test("request-sense", drivers[i], test_request_sense);
+        if (drivers[i]->begin) {
+            add_test("stop", drivers[i], test_stop);
+        }
     }
     return g_test_run();
 }

@@ -59,6 +59,12 @@ struct HbaDriver {
     bool autosense;             /* sense data comes with the status */
     void (*start)(Hba *h);      /* also out of a state where nothing works */
     int (*command)(Hba *h, const HbaCommand *c);
+    /*
+     * Where the HBA needs no driver while data moves: send it, and serve the
+     * HBA's interrupts until false, which means the same as for command().
+     */
+    void (*begin)(Hba *h, const HbaCommand *c);
+    bool (*serve)(Hba *h, int *status);
     void (*stop)(Hba *h);       /* NULL: nothing to free */
 };
 

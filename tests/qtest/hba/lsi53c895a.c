@@ -176,15 +176,20 @@ static bool serve(Hba *h, int *status)
     }
 }
 
+static void begin(Hba *h, const HbaCommand *c)
+{
+    write_script(h, c);
+    qtest_memwrite(h->qts, CDB, c->cdb, sizeof(c->cdb));
+    qtest_writeb(h->qts, IDENTIFY, 0xc0);
+    run_script(h, PART_SELECT);
+}
+
 static int command(Hba *h, const HbaCommand *c)
 {
     int64_t since = 0;
     int status = HBA_LOST;
 
-    write_script(h, c);
-    qtest_memwrite(h->qts, CDB, c->cdb, sizeof(c->cdb));
-    qtest_writeb(h->qts, IDENTIFY, 0xc0);
-    run_script(h, PART_SELECT);
+    begin(h, c);
     while (serve(h, &status)) {
         if (!hba_patience(&since)) {
             return HBA_LOST;
@@ -196,4 +201,5 @@ static int command(Hba *h, const HbaCommand *c)
 const HbaDriver hba_lsi53c895a = {
     .device = "lsi53c895a", .bar = 1, .max_addr = UINT32_MAX,
     .max_bytes = 0xffffff, .start = start, .command = command,
+    .begin = begin, .serve = serve,
 };
