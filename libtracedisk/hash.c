@@ -1,13 +1,14 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Payload hashes: libxxhash's XXH3 and zlib's crc32 over I/O vectors.
+ * Payload hashes: libxxhash's XXH3 and the crc32 of zlib over I/O vectors.
  */
 #include <endian.h>
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
-#include <zlib.h>
 
+#include "avx.h"
+#include "crc.h"
 #include "tracedisk.h"
 
 /* For XXH3_state_t on the stack. */
@@ -20,32 +21,10 @@
 #endif
 #endif
 #ifdef HAVE_DISPATCH
-#include <immintrin.h>
 #include <xxh_x86dispatch.h>
 #else
 #include <xxhash.h>
 #endif
-
-/*
- * What libxxhash has for AVX returns without VZEROUPPER, as Debian builds it. With the upper
- * halves of the registers in use, each SSE instruction has to merge, and so to wait: QEMU is
- * full of them, and lost more time there than in the hash.
- */
-#ifdef HAVE_DISPATCH
-__attribute__((target("avx"))) static void zero_upper_halves(void)
-{
-    _mm256_zeroupper();
-}
-#endif
-
-static void leave_avx(void)
-{
-#ifdef HAVE_DISPATCH
-    if (__builtin_cpu_supports("avx")) {
-        zero_upper_halves();
-    }
-#endif
-}
 
 static const char *const names[] = {
     [TD_HASH_NONE] = "none",
@@ -75,17 +54,15 @@ static size_t min_size(size_t a, size_t b)
 
 static uint32_t crc32_iov(const struct iovec *iov, size_t n_iov, size_t bytes)
 {
-    uLong crc = 0;
+    uint32_t crc = 0;
 
     for (size_t i = 0; i < n_iov && bytes; i++) {
         size_t n = min_size(iov[i].iov_len, bytes);
 
-        if (n) { /* crc32_z() takes NULL for a wish to start again */
-            crc = crc32_z(crc, iov[i].iov_base, n);
-        }
+        crc = td_crc32(crc, iov[i].iov_base, n);
         bytes -= n;
     }
-    return (uint32_t)crc;
+    return crc;
 }
 
 static XXH128_hash_t xxh3_pieces(const struct iovec *iov, size_t n_iov, size_t bytes)
@@ -101,7 +78,7 @@ static XXH128_hash_t xxh3_pieces(const struct iovec *iov, size_t n_iov, size_t b
         }
         bytes -= n;
     }
-    leave_avx();
+    td_leave_avx();
     return XXH3_128bits_digest(&state);
 }
 
@@ -112,7 +89,7 @@ static XXH128_hash_t xxh3_iov(const struct iovec *iov, size_t n_iov, size_t byte
     /* The one-shot function has no state to set up, and is faster when short. */
     if (n_iov == 1 || (n_iov && iov[0].iov_len >= bytes)) {
         hash = XXH3_128bits(iov[0].iov_base, min_size(iov[0].iov_len, bytes));
-        leave_avx();
+        td_leave_avx();
         return hash;
     }
     return xxh3_pieces(iov, n_iov, bytes);
@@ -153,7 +130,7 @@ void td_hash_iov(enum td_hash_kind kind, const struct iovec *iov, size_t n_iov, 
 
 struct td_hasher {
     enum td_hash_kind kind;
-    uLong crc;
+    uint32_t crc;
     XXH3_state_t *xxh3;
 };
 
@@ -198,9 +175,9 @@ void td_hasher_add(struct td_hasher *hasher, const void *data, size_t bytes)
     }
     if (hasher->xxh3) {
         XXH3_128bits_update(hasher->xxh3, data, bytes);
-        leave_avx();
+        td_leave_avx();
     } else if (hasher->kind == TD_HASH_CRC32) {
-        hasher->crc = crc32_z(hasher->crc, data, bytes);
+        hasher->crc = td_crc32(hasher->crc, data, bytes);
     }
 }
 
@@ -211,7 +188,7 @@ void td_hasher_end(struct td_hasher *hasher, struct td_digest *digest)
     if (hasher->xxh3) {
         set_xxh3(digest, XXH3_128bits_digest(hasher->xxh3));
     } else if (hasher->kind == TD_HASH_CRC32) {
-        set_crc32(digest, (uint32_t)hasher->crc);
+        set_crc32(digest, hasher->crc);
     }
 }
 
@@ -270,7 +247,7 @@ void td_sector_hash(const void *data, size_t bytes, uint8_t hash[TD_SECTOR_HASH]
 {
     XXH64_hash_t value = XXH3_64bits(data, bytes);
 
-    leave_avx();
+    td_leave_avx();
     set_sector(hash, value);
 }
 
@@ -312,7 +289,7 @@ int td_sectors_add(struct td_sectors *s, const void *data, size_t bytes)
             ret = add_sector(s, XXH3_64bits_digest(s->part));
         }
     }
-    leave_avx();
+    td_leave_avx();
     return ret;
 }
 

@@ -14,6 +14,7 @@
 #include <zlib.h>
 
 #include "block.h"
+#include "crc.h"
 #include "index.h"
 #include "scan.h"
 #include "tracedisk.h"
@@ -95,7 +96,7 @@ static bool is_sound(const struct td_block *b, const uint8_t *image, uint32_t *l
 
     *len = (uint32_t)published;
     return *len <= b->capacity - b->header_len &&
-           crc32(0, image + b->header_len, *len) == published >> 32;
+           td_crc32(0, image + b->header_len, *len) == published >> 32;
 }
 
 /* Make the block in p->image one that holds n bytes of data, of this codec. */
@@ -110,8 +111,8 @@ static int put_block(struct packer *p, const struct td_block *b, enum td_codec c
     h[TD_AT_CODEC] = (uint8_t)codec;
     td_set32(h + TD_AT_CAPACITY, b->header_len + n + pad);
     td_set32(h + TD_AT_RAW_LEN, raw_len);
-    td_set32(h + TD_AT_HEADER_CRC, (uint32_t)crc32(0, h, TD_AT_HEADER_CRC));
-    td_set64(h + TD_AT_PUBLISHED, n | (uint64_t)crc32(0, data, n) << 32);
+    td_set32(h + TD_AT_HEADER_CRC, td_crc32(0, h, TD_AT_HEADER_CRC));
+    td_set64(h + TD_AT_PUBLISHED, n | (uint64_t)td_crc32(0, data, n) << 32);
     ret = put(p, h, b->header_len);
     if (!ret) {
         ret = put(p, data, n);

@@ -22,6 +22,7 @@
 #include <zlib.h>
 
 #include "block.h"
+#include "crc.h"
 #include "reader.h"
 
 /* Bytes that mismatch may be being written: look again. */
@@ -162,7 +163,7 @@ static int grow_block(struct td_reader *r, struct stream *s, bool *news)
         if (got < 0) {
             return td_fail_read(r, got, from);
         }
-        crc = (uint32_t)crc32(s->crc, s->buf + b->header_len + have, len - have);
+        crc = td_crc32(s->crc, s->buf + b->header_len + have, len - have);
         if (got == len - have && crc == td_get32(word + 4)) {
             s->crc = crc;
             s->cursor.end += len - have;

@@ -10,6 +10,7 @@
 #include <zlib.h>
 
 #include "block.h"
+#include "crc.h"
 #include "scan.h"
 #include "tracedisk.h"
 
@@ -42,7 +43,7 @@ static bool is_zero(const uint8_t *p, size_t n)
 static bool is_header(const uint8_t *h)
 {
     return memcmp(h, TD_BLOCK_MAGIC, TD_MAGIC_LEN) == 0 &&
-           crc32(0, h, TD_AT_HEADER_CRC) == td_get32(h + TD_AT_HEADER_CRC);
+           td_crc32(0, h, TD_AT_HEADER_CRC) == td_get32(h + TD_AT_HEADER_CRC);
 }
 
 /* A sound header's content; false when it makes no sense nevertheless. */
@@ -229,7 +230,7 @@ int64_t td_read_image(int fd, const struct td_block *b, uint8_t *image, uint32_t
         } else if (b->header_len + len > got) {
             *reason = "the file is cut in a block";
             ret = -ENODATA;
-        } else if (crc32(0, image + b->header_len, len) != *crc) {
+        } else if (td_crc32(0, image + b->header_len, len) != *crc) {
             *reason = "a block's checksum is wrong";
         } else {
             return len;

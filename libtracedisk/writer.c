@@ -24,10 +24,10 @@
 #include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
-#include <zlib.h>
 
 #include "block.h"
 #include "codec.h"
+#include "crc.h"
 
 #define DEFAULT_AHEAD (16u << 20)
 #define DEFAULT_RESERVE (1u << 20)
@@ -216,7 +216,7 @@ static void add(struct td_stream *s, const struct td_source *source, uint64_t se
     size_t head = td_encode_head(&s->delta, source, seq, time_ns, len, record);
 
     memcpy(record + head, fields, len);
-    s->crc = (uint32_t)crc32(s->crc, record, (uInt)(head + len));
+    s->crc = td_crc32(s->crc, record, head + len);
     s->used += (uint32_t)(head + len);
 }
 
@@ -277,8 +277,8 @@ static void show_block(struct td_stream *s)
 
     memcpy(&word, TD_BLOCK_MAGIC, sizeof(word));
     /* The crc covers the magic too, which is stored last. */
-    crc = (uint32_t)crc32(0, (const Bytef *)TD_BLOCK_MAGIC, sizeof(word));
-    crc = (uint32_t)crc32(crc, s->map + sizeof(word), TD_AT_HEADER_CRC - sizeof(word));
+    crc = td_crc32(0, TD_BLOCK_MAGIC, sizeof(word));
+    crc = td_crc32(crc, s->map + sizeof(word), TD_AT_HEADER_CRC - sizeof(word));
     td_set32(s->map + TD_AT_HEADER_CRC, crc);
     atomic_store_explicit(magic, word, memory_order_release);
     s->begun = true;
