@@ -15,17 +15,24 @@
 
 static inline char *put_decimal(char *p, uint64_t value)
 {
-    char text[DECIMAL_MAX];
-    char *start = text + sizeof(text);
-    size_t len;
+    static const char pairs[] = "00010203040506070809101112131415161718192021222324"
+                                "25262728293031323334353637383940414243444546474849"
+                                "50515253545556575859606162636465666768697071727374"
+                                "75767778798081828384858687888990919293949596979899";
+    unsigned digits = 1;
+    char *end;
 
-    do {
-        *--start = (char)('0' + value % 10);
-        value /= 10;
-    } while (value);
-    len = (size_t)(text + sizeof(text) - start);
-    memcpy(p, start, len);
-    return p + len;
+    for (uint64_t limit = 10; digits < DECIMAL_MAX && value >= limit; limit *= 10)
+        digits++;
+    end = p + digits;
+    for (p = end; value >= 10; value /= 100) {
+        p -= 2;
+        memcpy(p, &pairs[2 * (value % 100)], 2);
+    }
+    /* A first digit of its own; 0 is one, too. */
+    if (digits & 1)
+        *--p = (char)('0' + value);
+    return end;
 }
 
 /* Lower case, no leading zeros. */

@@ -17,7 +17,8 @@
 #define LINKTYPE_UPPER_PDU 252
 #define BHS 48 /* basic header segment */
 
-/* Of a comment's 65,535 bytes, what elements may take. */
+/* What an option holds, and what of it elements may take. */
+#define COMMENT_MAX 65535
 #define ELEMENTS_TEXT_MAX 60000
 
 enum {
@@ -33,8 +34,9 @@ enum {
 struct exporter {
     struct pcapng *out;
     GHashTable *interfaces; /* device id → number + 1 */
-    GPtrArray *notes;       /* events, for the comments of the next command */
-    GString *text;
+    GPtrArray *notes;       /* events, behind the place of the next command's own comment */
+    GByteArray *pdu;        /* in the making */
+    char comment[COMMENT_MAX + 1];
     uint32_t sequence;      /* CmdSN and StatSN */
     uint64_t last_ns;
     uint32_t last_interface;
@@ -48,7 +50,8 @@ static void *begin(const char *path)
     e->out = pcapng_new("tracedisk " TRACEDISK_VERSION);
     e->interfaces = g_hash_table_new(NULL, NULL);
     e->notes = g_ptr_array_new_with_free_func(g_free);
-    e->text = g_string_new(NULL);
+    g_ptr_array_add(e->notes, NULL);
+    e->pdu = g_byte_array_new();
     return e;
 }
 
@@ -79,6 +82,7 @@ static uint8_t *begin_pdu(GByteArray *pdu)
     static const uint8_t tags[] = { 0, 12, 0, 8, 'i', 's', 'c', 's', 'i', 0, 0, 0, 0, 0, 0, 0 };
     static const uint8_t header[BHS];
 
+    g_byte_array_set_size(pdu, 0);
     g_byte_array_append(pdu, tags, sizeof(tags));
     g_byte_array_append(pdu, header, sizeof(header));
     return pdu->data + sizeof(tags);
@@ -161,83 +165,61 @@ static void build_response(struct exporter *e, GByteArray *pdu, const struct td_
 
 /* ---- Comments ---- */
 
-static void append_decimal(GString *text, uint64_t value)
-{
-    char digits[DECIMAL_MAX];
-
-    g_string_append_len(text, digits, put_decimal(digits, value) - digits);
-}
-
-static void put_elements(GString *text, const struct td_command *c)
+static char *put_elements(char *p, const struct td_command *c, const char *stop)
 {
     uint32_t n = element_count(c);
     uint32_t i;
 
     if (n)
-        g_string_append(text, "\nelements:");
-    for (i = 0; i < n && text->len < ELEMENTS_TEXT_MAX; i++) {
+        p = put_text(p, "\nelements:");
+    for (i = 0; i < n && p < stop; i++) {
         const struct td_element *element = &c->submit.elements[i];
-        char one[HEX_MAX + DECIMAL_MAX + sizeof(" 0x+(observed)")], *p = one;
 
         p = put_hex(put_text(p, " 0x"), element->addr);
         p = put_decimal(put_text(p, "+"), element->len);
         if (element->flags & TD_ELEMENT_OBSERVED)
             p = put_text(p, "(observed)");
-        g_string_append_len(text, one, p - one);
     }
     if (i < n)
-        g_string_append_printf(text, " and %u more", n - i);
+        p = put_text(put_decimal(put_text(p, " and "), n - i), " more");
+    return p;
 }
 
 static const char *command_comment(struct exporter *e, const struct td_command *c)
 {
-    GString *text = e->text;
-    char raw[3 * TD_MAX_RAW], *p = raw;
+    char *p = put_text(e->comment, "#");
 
-    g_string_assign(text, "#");
-    append_decimal(text, c->seq);
-    g_string_append_c(text, ' ');
-    g_string_append(text, c->decoded.name);
-    g_string_append(text, ", tag ");
-    append_decimal(text, c->submit.tag);
-    g_string_append(text, c->submit.protocol == TD_ATA ? "\nFIS:" : "\nCDB:");
-    for (uint32_t i = 0; i < c->submit.raw_len; i++) {
-        *p++ = ' ';
-        p = put_hex_bytes(p, &c->submit.raw[i], 1);
-    }
-    g_string_append_len(text, raw, p - raw);
-    put_elements(text, c);
-    return text->str;
+    p = put_decimal(p, c->seq);
+    p = put_text(put_text(p, " "), c->decoded.name);
+    p = put_decimal(put_text(p, ", tag "), c->submit.tag);
+    p = put_text(p, c->submit.protocol == TD_ATA ? "\nFIS:" : "\nCDB:");
+    for (uint32_t i = 0; i < c->submit.raw_len; i++)
+        p = put_hex_bytes(put_text(p, " "), &c->submit.raw[i], 1);
+    p = put_elements(p, c, e->comment + ELEMENTS_TEXT_MAX);
+    *p = 0;
+    return e->comment;
 }
 
 static const char *response_comment(struct exporter *e, const struct td_command *c)
 {
-    GString *text = e->text;
     const char *words[COMMAND_FLAGS_MAX];
     size_t n = command_flags(c, words);
-    char digest[40];
+    char *p = put_text(e->comment, "#"), digest[40];
 
-    g_string_assign(text, "#");
-    append_decimal(text, c->seq);
-    g_string_append_c(text, ' ');
-    g_string_append(text, td_status_name(c->complete.status));
-    g_string_append(text, ", ");
-    append_decimal(text, c->complete.bytes);
-    g_string_append(text, " bytes");
-    if (c->complete.digest.kind != TD_HASH_NONE) {
-        g_string_append(text, "\nhash: ");
-        g_string_append(text, td_digest_text(&c->complete.digest, digest));
-    }
+    p = put_decimal(p, c->seq);
+    p = put_text(put_text(p, " "), td_status_name(c->complete.status));
+    p = put_decimal(put_text(p, ", "), c->complete.bytes);
+    p = put_text(p, " bytes");
+    if (c->complete.digest.kind != TD_HASH_NONE)
+        p = put_text(put_text(p, "\nhash: "), td_digest_text(&c->complete.digest, digest));
     for (size_t i = 0; i < n; i++)
-        g_string_append_printf(text, "%s%s", i ? " " : "\nflags: ", words[i]);
+        p = put_text(put_text(p, i ? " " : "\nflags: "), words[i]);
     if (c->complete.has_ata) {
-        char ata[] = "\nATA status 0x.., error 0x..";
-
-        put_hex_bytes(strchr(ata, '.'), &c->complete.ata_status, 1);
-        put_hex_bytes(strchr(ata, '.'), &c->complete.ata_error, 1);
-        g_string_append_len(text, ata, sizeof(ata) - 1);
+        p = put_hex_bytes(put_text(p, "\nATA status 0x"), &c->complete.ata_status, 1);
+        p = put_hex_bytes(put_text(p, ", error 0x"), &c->complete.ata_error, 1);
     }
-    return text->str;
+    *p = 0;
+    return e->comment;
 }
 
 /* An event or mark, kept for the comments of the next command. */
@@ -274,25 +256,23 @@ static void note(struct exporter *e, const struct td_record *record)
 static void put_command_packet(struct exporter *e, const struct td_command *c,
                                const struct scsi_view *view)
 {
-    GByteArray *pdu = g_byte_array_new();
-
-    build_command(e, pdu, c, view);
-    g_ptr_array_insert(e->notes, 0, g_strdup(command_comment(e, c)));
-    pcapng_add_packet(e->out, e->last_interface, c->submit_ns, pdu->data, pdu->len,
+    build_command(e, e->pdu, c, view);
+    e->notes->pdata[0] = (gpointer)command_comment(e, c);
+    pcapng_add_packet(e->out, e->last_interface, c->submit_ns, e->pdu->data, e->pdu->len,
                       (const char *const *)e->notes->pdata, e->notes->len);
-    g_ptr_array_set_size(e->notes, 0);
-    g_byte_array_free(pdu, TRUE);
+    e->notes->pdata[0] = NULL;
+    if (e->notes->len > 1)
+        g_ptr_array_set_size(e->notes, 1);
 }
 
 static void put_response_packet(struct exporter *e, const struct td_command *c,
                                 const struct scsi_view *view)
 {
-    GByteArray *pdu = g_byte_array_new();
     const char *comment = response_comment(e, c);
 
-    build_response(e, pdu, c, view);
-    pcapng_add_packet(e->out, e->last_interface, c->complete_ns, pdu->data, pdu->len, &comment, 1);
-    g_byte_array_free(pdu, TRUE);
+    build_response(e, e->pdu, c, view);
+    pcapng_add_packet(e->out, e->last_interface, c->complete_ns, e->pdu->data, e->pdu->len,
+                      &comment, 1);
 }
 
 static bool item(void *state, const struct input *in, const struct td_item *item)
@@ -326,12 +306,12 @@ static bool end(void *state, bool complete)
     (void)complete;
     if (!g_hash_table_size(e->interfaces)) /* comments need one */
         e->last_interface = pcapng_add_interface(e->out, LINKTYPE_UPPER_PDU, "none");
-    for (guint i = 0; i < e->notes->len; i++)
+    for (guint i = 1; i < e->notes->len; i++)
         pcapng_add_comment(e->out, e->last_interface, e->last_ns, e->notes->pdata[i]);
     pcapng_end(e->out);
     g_hash_table_unref(e->interfaces);
     g_ptr_array_free(e->notes, TRUE);
-    g_string_free(e->text, TRUE);
+    g_byte_array_unref(e->pdu);
     g_free(e);
     return true;
 }

@@ -23,15 +23,21 @@ enum {
 #define MAX_WAITING_BYTES (64u << 20)
 
 struct block {
-    uint64_t ns;
-    uint64_t order; /* of two with the same time */
     size_t len;
     uint8_t bytes[];
 };
 
+/* By itself, so that sifting touches no block. */
+struct waiting {
+    uint64_t ns;
+    uint64_t order; /* of two with the same time */
+    struct block *block;
+};
+
 struct pcapng {
-    GByteArray *block; /* in the making */
-    GPtrArray *heap;   /* of struct block, the earliest first */
+    uint8_t *block; /* in the making */
+    size_t len, size;
+    GArray *heap; /* of struct waiting, the earliest first */
     size_t waiting_bytes;
     uint64_t order;
     uint32_t interfaces;
@@ -41,7 +47,12 @@ struct pcapng {
 
 static void put(struct pcapng *p, const void *data, size_t len)
 {
-    g_byte_array_append(p->block, data, (guint)len);
+    if (p->size - p->len < len) {
+        p->size = 2 * p->size + len;
+        p->block = g_realloc(p->block, p->size);
+    }
+    memcpy(p->block + p->len, data, len);
+    p->len += len;
 }
 
 static void put_32(struct pcapng *p, uint32_t value)
@@ -79,7 +90,7 @@ static void put_text(struct pcapng *p, uint16_t code, const char *text)
 
 static void begin_block(struct pcapng *p, uint32_t type)
 {
-    g_byte_array_set_size(p->block, 0);
+    p->len = 0;
     put_32(p, type);
     put_32(p, 0); /* the length, see end_block() */
 }
@@ -89,58 +100,58 @@ static void end_block(struct pcapng *p)
     uint32_t len;
 
     put_option(p, OPT_END, NULL, 0);
-    len = p->block->len + 4;
+    len = (uint32_t)p->len + 4;
     put_32(p, len);
-    memcpy(p->block->data + 4, &len, sizeof(len));
+    memcpy(p->block + 4, &len, sizeof(len));
 }
 
 static void write_block(struct pcapng *p)
 {
     end_block(p);
-    fwrite(p->block->data, 1, p->block->len, stdout);
+    fwrite(p->block, 1, p->len, stdout);
 }
 
 /* ---- Blocks in the order of their times ---- */
 
-static bool is_before(const struct block *a, const struct block *b)
+static bool is_before(const struct waiting *a, const struct waiting *b)
 {
     return a->ns != b->ns ? a->ns < b->ns : a->order < b->order;
 }
 
-static void sift_up(struct block **heap, guint i)
+static void sift_up(struct waiting *heap, guint i)
 {
-    struct block *block = heap[i];
+    struct waiting last = heap[i];
 
-    for (; i && is_before(block, heap[(i - 1) / 2]); i = (i - 1) / 2)
+    for (; i && is_before(&last, &heap[(i - 1) / 2]); i = (i - 1) / 2)
         heap[i] = heap[(i - 1) / 2];
-    heap[i] = block;
+    heap[i] = last;
 }
 
-static void sift_down(struct block **heap, guint n)
+/* The first one's place goes to the last one. */
+static void sift_down(struct waiting *heap, guint n, struct waiting last)
 {
-    struct block *block = heap[0];
     guint i = 0, child;
 
     while ((child = 2 * i + 1) < n) {
-        if (child + 1 < n && is_before(heap[child + 1], heap[child]))
+        if (child + 1 < n && is_before(&heap[child + 1], &heap[child]))
             child++;
-        if (is_before(block, heap[child]))
+        if (is_before(&last, &heap[child]))
             break;
         heap[i] = heap[child];
         i = child;
     }
-    heap[i] = block;
+    heap[i] = last;
 }
 
 static void write_earliest(struct pcapng *p)
 {
-    struct block **heap = (struct block **)p->heap->pdata;
-    struct block *block = heap[0];
+    struct waiting *heap = (struct waiting *)(void *)p->heap->data;
+    struct block *block = heap[0].block;
+    guint n = p->heap->len - 1;
 
-    heap[0] = heap[p->heap->len - 1];
-    g_ptr_array_set_size(p->heap, (int)p->heap->len - 1);
-    if (p->heap->len)
-        sift_down(heap, p->heap->len);
+    if (n)
+        sift_down(heap, n, heap[n]);
+    g_array_set_size(p->heap, n);
     fwrite(block->bytes, 1, block->len, stdout);
     p->waiting_bytes -= block->len;
     g_free(block);
@@ -148,17 +159,17 @@ static void write_earliest(struct pcapng *p)
 
 static void queue_block(struct pcapng *p, uint64_t ns)
 {
+    struct waiting last = { .ns = ns, .order = p->order++ };
     struct block *block;
 
     end_block(p);
-    block = g_malloc(sizeof(*block) + p->block->len);
-    block->ns = ns;
-    block->order = p->order++;
-    block->len = p->block->len;
-    memcpy(block->bytes, p->block->data, block->len);
-    p->waiting_bytes += block->len;
-    g_ptr_array_add(p->heap, block);
-    sift_up((struct block **)p->heap->pdata, p->heap->len - 1);
+    block = g_malloc(sizeof(*block) + p->len);
+    block->len = p->len;
+    memcpy(block->bytes, p->block, p->len);
+    last.block = block;
+    p->waiting_bytes += p->len;
+    g_array_append_val(p->heap, last);
+    sift_up((struct waiting *)(void *)p->heap->data, p->heap->len - 1);
     while (p->heap->len > MAX_WAITING || p->waiting_bytes > MAX_WAITING_BYTES)
         write_earliest(p);
 }
@@ -169,8 +180,7 @@ struct pcapng *pcapng_new(const char *application)
 {
     struct pcapng *p = g_new0(struct pcapng, 1);
 
-    p->block = g_byte_array_new();
-    p->heap = g_ptr_array_new();
+    p->heap = g_array_new(FALSE, FALSE, sizeof(struct waiting));
     begin_block(p, SECTION_HEADER);
     put_32(p, 0x1a2b3c4d);
     put_16(p, 1);
@@ -229,7 +239,7 @@ void pcapng_end(struct pcapng *p)
 {
     while (p->heap->len)
         write_earliest(p);
-    g_ptr_array_free(p->heap, TRUE);
-    g_byte_array_free(p->block, TRUE);
+    g_array_free(p->heap, TRUE);
+    g_free(p->block);
     g_free(p);
 }
