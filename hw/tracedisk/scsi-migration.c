@@ -9,6 +9,7 @@
 #include "qemu/osdep.h"
 #include "compat.h"
 #include "scsi.h"
+#include "qemu/error-report.h"
 #include "migration/qemu-file-types.h"
 
 enum {
@@ -31,6 +32,50 @@ void scsi_save_request(QEMUFile *f, SCSIRequest *req)
     qemu_put_buffer(f, c->buf, piece);
 }
 
+/* What is in the stream instead of a piece: go on behind it. */
+static void skip(QEMUFile *f, uint32_t bytes)
+{
+    uint8_t buf[4096];
+    size_t n;
+
+    for (; bytes; bytes -= n) {
+        n = qemu_get_buffer(f, buf, MIN(bytes, sizeof(buf)));
+        if (!n) {
+            return;             /* it ends before */
+        }
+    }
+}
+
+/*
+ * A piece is of the payload, and as long as one is; whatever it brings, the
+ * buffer is large enough for what the command will do with it.
+ */
+static void load_piece(QEMUFile *f, ScsiRequest *c, uint32_t piece,
+                       bool expected)
+{
+    TdScsi *s = scsi_disk(c);
+    uint32_t payload = MIN(c->req.cmd.xfer, SCSI_MAX_BUFFERED);
+    uint32_t size = MAX(payload, SCSI_PIECE_BYTES);
+
+    if (piece > payload || expected != !!piece) {
+        error_report("%s: a SCSI command 0x%02x of %zu bytes cannot have a "
+                     "piece of %" PRIu32 " bytes: the migration stream is "
+                     "damaged", TYPE_TRACEDISK_SCSI, c->req.cmd.buf[0],
+                     c->req.cmd.xfer, piece);
+        skip(f, piece);
+        s->bad_migration = true;
+        c->turn_over = false;
+        return;
+    }
+    if (piece) {
+        c->buf = blk_blockalign(s->disk.blk, size);
+        memset(c->buf, 0, size);
+        qemu_get_buffer(f, c->buf, piece);
+        c->piece = piece;
+    }
+}
+
+/* SCSIReqOps has no way to fail: scsi.c's post_load does. */
 void scsi_load_request(QEMUFile *f, SCSIRequest *req)
 {
     ScsiRequest *c = container_of(req, ScsiRequest, req);
@@ -38,13 +83,9 @@ void scsi_load_request(QEMUFile *f, SCSIRequest *req)
 
     c->turn_over = qemu_get_byte(f);
     c->over = c->over_before = qemu_get_be64(f);
-    c->piece = qemu_get_be32(f);
-    if (c->piece) {
-        c->buf = blk_blockalign(scsi_disk(c)->disk.blk,
-                                MAX(c->piece, SCSI_PIECE_BYTES));
-        qemu_get_buffer(f, c->buf, c->piece);
-    }
-    c->hba_has_turn = state == STATE_HBA_HAS_TURN;
+    load_piece(f, c, qemu_get_be32(f),
+               state == STATE_HBA_HAS_TURN || c->turn_over);
+    c->hba_has_turn = state == STATE_HBA_HAS_TURN && c->piece;
     /* An HBA that brings nothing of its own would not know the request. */
     if (state == STATE_RUNNING && req->bus->info->load_request) {
         c->run_again = true;

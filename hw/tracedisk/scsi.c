@@ -261,7 +261,12 @@ static int post_load(void *opaque, int version_id)
 {
     TdScsi *s = opaque;
     struct td_event event = { .type = TD_EVENT_LOADVM };
+    bool bad = s->bad_migration;
 
+    s->bad_migration = false;
+    if (bad) {
+        return -EINVAL;         /* scsi_load_request() has said why */
+    }
     td_recorder_event(s->disk.recorder, &event);
     return 0;
 }

@@ -99,6 +99,7 @@ struct TdScsi {
     uint32_t pr_generation;
     uint8_t reservation_type;   /* 0: none */
 
+    bool bad_migration;         /* a request that cannot be was in it */
     ScsiCopyStatus copy;
     uint8_t buffer[SCSI_BUFFER_BYTES];  /* WRITE BUFFER's */
 
