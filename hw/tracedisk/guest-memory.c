@@ -129,20 +129,38 @@ static bool is_plain_ram(AddressSpace *as, uint64_t addr, hwaddr *len,
     return td_memory_access_is_direct(mr, is_write);
 }
 
+/*
+ * Map @len bytes or less; NULL when it is not RAM. What is not, QEMU maps as a
+ * copy, for which it reads a device's registers: ask before, then. Where the
+ * disk only writes, a look at the pointer tells, and is faster.
+ */
+static void *map_ram(TdTransfer *t, uint64_t addr, dma_addr_t *len,
+                     DMADirection dir)
+{
+    ram_addr_t unused;
+    void *host;
+
+    if (dir == DMA_DIRECTION_TO_DEVICE &&
+        !is_plain_ram(t->as, addr, len, false)) {
+        return NULL;
+    }
+    host = dma_memory_map(t->as, addr, len, dir, MEMTXATTRS_UNSPECIFIED);
+    if (host && dir == DMA_DIRECTION_FROM_DEVICE &&
+        !memory_region_from_host(host, &unused)) {
+        dma_memory_unmap(t->as, host, *len, dir, 0);
+        return NULL;
+    }
+    return host;
+}
+
 /* Map one run of bus addresses; false when it is not all RAM, or too much. */
 static bool map_run(TdTransfer *t, uint64_t addr, uint64_t bytes,
                     DMADirection dir)
 {
     while (bytes) {
         dma_addr_t len = bytes;
-        void *host;
+        void *host = t->n_iov < IOV_MAX ? map_ram(t, addr, &len, dir) : NULL;
 
-        if (t->n_iov == IOV_MAX ||
-            !is_plain_ram(t->as, addr, &len,
-                          dir == DMA_DIRECTION_FROM_DEVICE)) {
-            return false;
-        }
-        host = dma_memory_map(t->as, addr, &len, dir, MEMTXATTRS_UNSPECIFIED);
         if (!host) {
             return false;
         }
