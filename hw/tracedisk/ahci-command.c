@@ -260,15 +260,11 @@ static void get_stuck(AhciSlot *s)
 }
 
 /*
- * A FIS with ERR leads to ERR:FatalTaskfile, past the states that set its own
- * bit [5.3]: PxIS.TFES comes alone. Older QEMUs set both, and there is firmware
- * that waits for no other than the FIS's.
+ * With ERR in a FIS a port goes to ERR:FatalTaskfile, past the states that set
+ * DHRS or SDBS [5.3]. We set them as well, with strict=on too: SeaBIOS 1.16
+ * waits for DHRS alone, and asks every disk first what it refuses, IDENTIFY
+ * PACKET DEVICE.
  */
-static uint32_t task_file_error(const AhciPort *p, uint32_t fis_bit)
-{
-    return PX_IS_TFES | (p->hba->strict ? 0 : fis_bit);
-}
-
 static void finish_queued(AhciSlot *s)
 {
     AhciPort *p = s->port;
@@ -288,7 +284,7 @@ static void finish_queued(AhciSlot *s)
     p->tfd = (p->tfd & (ATA_BSY | ATA_DRQ)) | c->task_file.status |
              c->task_file.error << 8;
     p->fatal |= error;
-    raise_completion(s, (error ? task_file_error(p, PX_IS_SDBS) : PX_IS_SDBS) |
+    raise_completion(s, PX_IS_SDBS | (error ? PX_IS_TFES : 0) |
                      descriptor_processed(s) | overflow(s));
 }
 
@@ -318,12 +314,13 @@ static void finish_unqueued(AhciSlot *s)
     if (error || !p->hba->strict || !c->drq_blocks || !c->data_in) {
         ahci_d2h_fis(fis, &c->task_file, true);
         ahci_port_put_fis(p, RFIS_RFIS, fis, sizeof(fis));
-        is |= error ? task_file_error(p, PX_IS_DHRS) : PX_IS_DHRS;
+        is |= PX_IS_DHRS;
     }
     p->tfd = c->task_file.status | c->task_file.error << 8;
     if (error) {
         /* PxCI and PxCMD.CCS keep naming the command [6.2.2.1]. */
         p->fatal = true;
+        is |= PX_IS_TFES;
     } else {
         p->ci &= ~(1u << s->number);
     }

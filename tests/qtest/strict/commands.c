@@ -91,24 +91,6 @@ static void test_pio_end(bool strict)
     finish(hba, strict, NULL);
 }
 
-/* A FIS with ERR goes to ERR:FatalTaskfile, past SetIntr (AHCI 1.3.1 5.3). */
-static void test_error_interrupt(bool strict)
-{
-    TdAhci *hba = start(strict, "");
-    TdOutcome o = td_ahci_io1(hba, td_fis_plain(0xff, 0, 0),
-                              ahci_alloc(hba->ahci, 512), 512);
-    const uint32_t plain = AHCI_PX_IS_TFES | (strict ? 0 : AHCI_PX_IS_DHRS);
-    const uint32_t queued = AHCI_PX_IS_TFES | (strict ? 0 : AHCI_PX_IS_SDBS);
-
-    td_expect_hex(o.is, ==, plain);
-    td_ahci_recover(hba);
-    o = td_ahci_io1(hba, td_fis_ncq(READ_FPDMA_QUEUED, TD_BLOCKS, 1, 0),
-                    ahci_alloc(hba->ahci, 512), 512);
-    td_expect_hex(o.is, ==, queued);
-    td_ahci_recover(hba);
-    finish(hba, false, NULL);
-}
-
 static const Rule rules[] = {
     STRICT("fis-length", "A FIS of CFL 4",
            "AHCI 1.3.1 4.2.2", test_fis_length),
@@ -118,8 +100,6 @@ static const Rule rules[] = {
            "ACS-3 4.14.1", test_mixed),
     STRICT("pio-end", "The end of a good PIO data-in command",
            "SATA 3.x 11.7", test_pio_end),
-    STRICT("error-interrupt", "The interrupt of a command that fails",
-           "AHCI 1.3.1 5.3", test_error_interrupt),
 };
 
 static const TdCase cases[] = STRICT_CASES(rules);

@@ -20,7 +20,6 @@ static const char *const items[] = {
     "strict:reserved-count",
     "strict:mixed",
     "strict:prd-interrupt", "strict:pio-end",
-    "strict:error-interrupt",
 };
 
 void strict_items(void)
