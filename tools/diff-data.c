@@ -231,6 +231,15 @@ static void report_run(struct diff *d, const struct contents *both, enum verdict
         diff_report(d, kinds[verdict], &f);
 }
 
+/* Writers are anywhere: see replay(). */
+#define FETCH_AHEAD 16
+
+static void fetch_writers(const struct diff *d, const struct contents *both, uint32_t piece)
+{
+    for (unsigned s = 0; s < 2 && piece < both->p.n; s++)
+        __builtin_prefetch(writer_of(d, both, s, piece));
+}
+
 static void compare_contents(struct diff *d, struct contents *both)
 {
     const struct diff_held *of_a = both->of[0].held, *of_b = both->of[1].held;
@@ -240,8 +249,10 @@ static void compare_contents(struct diff *d, struct contents *both)
     if (both->p.n == 0)
         return;
     for (uint32_t i = 0; i < both->p.n - 1; i++) {
-        enum verdict verdict = judge(d, both, i);
+        enum verdict verdict;
 
+        fetch_writers(d, both, i + FETCH_AHEAD);
+        verdict = judge(d, both, i);
         if (verdict != before || of_a[i].writer != of_a[first].writer ||
             of_b[i].writer != of_b[first].writer) {
             report_run(d, both, before, first, i);

@@ -14,14 +14,6 @@ static uint32_t nth_chosen(const struct diff_choice *choice, unsigned s, uint32_
     return choice->of[s] ? g_array_index(choice->of[s], uint32_t, n) : n;
 }
 
-/* Flushes that worked are not: diff_align() matches them. */
-static bool can_be_chosen(const struct diff_command *c)
-{
-    const struct diff_traits *t = diff_traits(c);
-
-    return !(t->op == TD_OP_FLUSH && t->barrier);
-}
-
 void diff_choice_clear(struct diff_choice *choice)
 {
     for (unsigned s = 0; s < 2; s++)
@@ -30,20 +22,22 @@ void diff_choice_clear(struct diff_choice *choice)
 
 /* ---- Choosing ---- */
 
-#define KEY_BITS 24
+/* Bits of the set for each key in it, as a power of 2: one in so many others is taken for it. */
+#define BITS_OF_KEY 6
 
 struct choosing {
     const struct diff *d;
     const struct diff_choice *from;
     diff_filter *wanted; /* NULL: those whose key is in the set */
     diff_key *key;
-    uint64_t *set; /* a bit for the first KEY_BITS bits of each key */
+    uint64_t *set; /* 2^bits bits: one for the first bits of each key */
+    unsigned bits;
     struct diff_choice chosen;
 };
 
 static uint32_t bit_of(const struct choosing *choosing, const struct diff_command *c)
 {
-    return (uint32_t)(choosing->key(c) >> (64 - KEY_BITS));
+    return (uint32_t)(choosing->key(c) >> (64 - choosing->bits));
 }
 
 static bool is_in_set(const struct choosing *choosing, const struct diff_command *c)
@@ -63,8 +57,9 @@ static void choose_of_side(void *data, unsigned s)
     for (uint32_t i = 0; i < n; i++) {
         uint32_t index = nth_chosen(choosing->from, s, i);
         const struct diff_command *c = &side->commands[index];
+        bool wanted = choosing->wanted ? choosing->wanted(choosing->d, s, c) : is_in_set(choosing, c);
 
-        if (can_be_chosen(c) && (choosing->wanted ? choosing->wanted(c) : is_in_set(choosing, c)))
+        if (wanted && diff_can_be_chosen(c))
             g_array_append_val(chosen, index);
     }
     choosing->chosen.of[s] = chosen;
@@ -84,7 +79,12 @@ struct diff_choice diff_choose_like(const struct diff *d, const struct diff_choi
 {
     struct choosing choosing = { .d = d, .from = &diff_everything, .key = key };
 
-    choosing.set = g_malloc0((1u << KEY_BITS) / 8);
+    uint64_t n = (uint64_t)n_chosen(d, some, 0) + n_chosen(d, some, 1);
+
+    if (n == 0)
+        return diff_choose(d, some, NULL);
+    choosing.bits = MIN(64 - (unsigned)__builtin_clzll(n) + BITS_OF_KEY, 26);
+    choosing.set = g_malloc0((UINT64_C(1) << choosing.bits) / 8);
     for (unsigned s = 0; s < 2; s++) {
         for (uint32_t i = 0; i < n_chosen(d, some, s); i++) {
             uint32_t bit = bit_of(&choosing, &d->sides[s].commands[nth_chosen(some, s, i)]);
@@ -123,7 +123,7 @@ static void sort_side(void *data, unsigned s)
         const struct diff_command *c = &side->commands[index];
         struct sort_key k = { sorting->key(c), index };
 
-        if ((k.key >> 32) * sorting->parts >> 32 == sorting->part && can_be_chosen(c))
+        if ((k.key >> 32) * sorting->parts >> 32 == sorting->part && diff_can_be_chosen(c))
             g_array_append_val(keys, k);
     }
     sorting->n[s] = keys->len;

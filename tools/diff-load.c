@@ -7,14 +7,19 @@
 #include "sort.h"
 #include "tool.h"
 
+#define RECENT 256
+
 /* A device while its trace is read. */
 struct loading {
     struct diff_side *side;
     uint32_t id;
-    GArray *commands; /* as they complete */
+    uint32_t room;        /* for so many of its commands, as they complete */
+    GArray *begun, *done; /* barriers by the numbers of their records: struct sort_key */
     struct diff_traits_table *traits;
-    struct diff_traits last; /* the traits of the command before, and their number */
-    uint32_t last_number;
+    struct {
+        struct diff_traits traits;
+        uint32_t number; /* of them plus one; 0: none yet */
+    } recent[RECENT];    /* by their hash */
 };
 
 static struct loading *find_loading(GPtrArray *all, struct diff_trace *trace,
@@ -30,7 +35,8 @@ static struct loading *find_loading(GPtrArray *all, struct diff_trace *trace,
     }
     l = g_new0(struct loading, 1);
     l->id = id;
-    l->commands = g_array_new(FALSE, FALSE, sizeof(struct diff_command));
+    l->begun = g_array_new(FALSE, FALSE, sizeof(struct sort_key));
+    l->done = g_array_new(FALSE, FALSE, sizeof(struct sort_key));
     l->traits = diff_traits_table_new();
     l->side = g_new0(struct diff_side, 1);
     l->side->path = trace->path;
@@ -52,19 +58,24 @@ static uint64_t fold_digest(const struct td_digest *digest)
     return diff_mix(diff_mix(digest->kind, half[0]), half[1]) | 1;
 }
 
-/* Addresses differ from run to run; sizes, page offsets and contiguity are the driver's doing. */
+/*
+ * Addresses differ from run to run; sizes, page offsets and contiguity are the
+ * driver's doing. What is hashed is where they change.
+ */
 static void note_geometry(struct diff_traits *t, const struct td_command *c)
 {
-    const uint64_t factor = UINT64_C(0x9e3779b97f4a7c15); /* odd: its powers are all different */
-    uint64_t sizes = 0, offsets = 0, contiguity = 0, end = 0;
-    uint32_t n = element_count(c);
+    uint64_t sizes = 0, offsets = 0, contiguity = 0, end = 0, offset = 0;
+    uint32_t n = element_count(c), len = GUEST_PAGE;
 
     for (uint32_t i = 0; i < n; i++) {
         const struct td_element *e = &c->submit.elements[i];
 
-        sizes = (sizes + e->len) * factor;
-        offsets = (offsets + e->addr % GUEST_PAGE) * factor;
-        contiguity = (contiguity + (i > 0 && e->addr == end)) * factor;
+        if (e->len != len)
+            sizes = diff_mix(sizes, (uint64_t)i << 32 | (len = e->len));
+        if (e->addr % GUEST_PAGE != offset)
+            offsets = diff_mix(offsets, (uint64_t)i << 32 | (offset = e->addr % GUEST_PAGE));
+        if (e->addr == end && i > 0)
+            contiguity = diff_mix(contiguity, i);
         end = e->addr + e->len;
     }
     t->n_elements = n;
@@ -125,12 +136,47 @@ static void fill_traits(struct diff_traits *t, const struct td_command *c, bool 
     t->error = t->status == TD_GOOD ? 0 : error_code(&c->complete);
 }
 
-static bool intern(struct loading *l, const struct diff_traits *traits)
+/*
+ * The number of traits; false when there are too many. Most are among the recent
+ * ones: that is looked up by members, which have not gone to memory yet.
+ */
+static bool intern(struct loading *l, const struct diff_traits *t, uint32_t *number)
 {
-    if (l->commands->len && memcmp(traits, &l->last, sizeof(l->last)) == 0)
-        return true;
-    l->last = *traits;
-    return diff_traits_intern(l->traits, traits, &l->last_number);
+    uint64_t hash = t->bytes ^ (uint64_t)t->contiguity << 20 ^ (uint64_t)t->op << 8 ^ t->status;
+    size_t at = (hash ^ t->sizes) * UINT64_C(0x9e3779b97f4a7c15) >> 56;
+    const struct diff_traits *r = &l->recent[at].traits;
+
+    if (!l->recent[at].number || r->name != t->name || r->bytes != t->bytes ||
+        r->residual != t->residual || r->n_elements != t->n_elements || r->sizes != t->sizes ||
+        r->offsets != t->offsets || r->contiguity != t->contiguity || r->error != t->error ||
+        r->op != t->op || r->status != t->status || r->fua != t->fua ||
+        r->barrier != t->barrier || r->write_same != t->write_same) {
+        if (!diff_traits_intern(l->traits, t, number))
+            return false;
+        l->recent[at].traits = *t;
+        l->recent[at].number = *number + 1;
+    }
+    *number = l->recent[at].number - 1;
+    return true;
+}
+
+static void note_barrier(struct loading *l, const struct diff_command *c)
+{
+    const struct sort_key begun = { c->seq, 0 }, done = { c->complete_seq, 0 };
+
+    g_array_append_val(l->begun, begun);
+    g_array_append_val(l->done, done);
+}
+
+static void add_command(struct loading *l, const struct diff_command *c)
+{
+    struct diff_side *side = l->side;
+
+    if (side->n == l->room) {
+        l->room = MAX(2 * l->room, 1024);
+        side->commands = g_renew(struct diff_command, side->commands, l->room);
+    }
+    side->commands[side->n++] = *c;
 }
 
 /* False when there is more than can be compared. */
@@ -139,6 +185,7 @@ static bool load_command(struct loading *l, const struct td_command *c)
     const struct td_decoded *decoded = &c->decoded;
     struct diff_command d = { .seq = (uint32_t)c->seq, .partner = DIFF_NONE };
     struct diff_traits traits;
+    uint32_t number;
 
     if (!c->submit_known) /* nothing is known of what was asked for */
         return true;
@@ -163,11 +210,13 @@ static bool load_command(struct loading *l, const struct td_command *c)
             l->side->hash = c->complete.digest.kind;
     }
     fill_traits(&traits, c, d.blocks > 0);
-    if (MAX(c->seq, c->complete_seq) > UINT32_MAX || l->commands->len >= DIFF_MAX_COMMANDS ||
-        !intern(l, &traits))
+    if (MAX(c->seq, c->complete_seq) > UINT32_MAX || l->side->n >= DIFF_MAX_COMMANDS ||
+        !intern(l, &traits, &number))
         return false;
-    d.traits = l->last_number & 0x7fffffff;
-    g_array_append_val(l->commands, d);
+    d.traits = number & (DIFF_TRAITS_MAX - 1);
+    if (traits.barrier)
+        note_barrier(l, &d);
+    add_command(l, &d);
     return true;
 }
 
@@ -176,31 +225,24 @@ static bool load_command(struct loading *l, const struct td_command *c)
  * and before those that were submitted when it had completed. False when there
  * are too many barriers.
  */
-static bool cut_epochs(struct diff_side *side)
+static bool cut_epochs(const struct loading *l)
 {
-    g_autofree struct sort_key *begun = NULL, *done = NULL;
-    uint32_t n = 0;
+    struct diff_side *side = l->side;
+    struct sort_key *begun = (void *)l->begun->data, *done = (void *)l->done->data;
+    uint32_t n = l->begun->len, first = 0;
 
-    for (uint32_t i = 0; i < side->n; i++)
-        n += diff_traits(&side->commands[i])->barrier;
     if (n >= DIFF_MAX_BARRIERS)
         return false;
-    side->barriers = g_new(uint32_t, n + 1);
-    side->n_barriers = n;
-    begun = g_new(struct sort_key, n + 1);
-    done = g_new(struct sort_key, n + 1);
-    for (uint32_t i = 0, k = 0; k < n; i++) {
-        if (!diff_traits(&side->commands[i])->barrier)
-            continue;
-        side->barriers[k] = i;
-        begun[k].key = side->commands[i].seq;
-        done[k++].key = side->commands[i].complete_seq;
-    }
+    sort_keys(begun, n);
     sort_keys(done, n);
-    for (uint32_t i = 0, first = 0; i < side->n; i++) {
+    side->barriers = g_new(uint32_t, n + 1);
+    for (uint32_t i = 0; i < side->n; i++) {
         struct diff_command *c = &side->commands[i];
         uint32_t last;
 
+        if (side->n_barriers < n && begun[side->n_barriers].key == c->seq &&
+            diff_traits(c)->barrier)
+            side->barriers[side->n_barriers++] = i;
         while (first < n && done[first].key < c->seq)
             first++;
         last = first;
@@ -260,14 +302,15 @@ static void sort_commands(struct diff_side *side)
 
 static bool finish_loading(struct loading *l)
 {
-    struct diff_side *side = l->side;
+    bool fits;
 
-    side->n = l->commands->len;
-    side->commands = (void *)g_array_free(l->commands, FALSE);
+    sort_commands(l->side);
+    fits = cut_epochs(l);
+    g_array_unref(l->begun);
+    g_array_unref(l->done);
     diff_traits_table_free(l->traits);
     g_free(l);
-    sort_commands(side);
-    return cut_epochs(side);
+    return fits;
 }
 
 static void side_free(gpointer data)

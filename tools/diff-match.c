@@ -2,7 +2,8 @@
 /*
  * tracedisk diff: finds which commands of both sides are the same.
  *
- * First by blocks and payload, where both sides have as many of a kind: that
+ * First by blocks and payload, where both sides have as many of a kind, mostly
+ * one: that
  * aligns the barriers. With these known, commands that occur often are told
  * apart by where they stand; what is left by its blocks alone, and at last
  * as groups that cover the same blocks.
@@ -27,28 +28,36 @@ static uint64_t whole_key(const struct diff_command *c)
 
 /* ---- Pairs ---- */
 
-static void pair(struct diff *d, uint32_t a, uint32_t b)
-{
-    d->sides[0].commands[a].partner = b;
-    d->sides[1].commands[b].partner = a;
-}
-
 static void match_equal_counts(struct diff *d, const struct diff_same *same)
 {
     for (uint32_t i = 0; i < same->n_a && same->n_a == same->n_b; i++)
-        pair(d, same->a[i].value, same->b[i].value);
+        diff_pair(d, same->a[i].value, same->b[i].value);
 }
 
-/* That is all for those that are alone of their kind. */
+static void part(const struct diff_side *side, const struct sort_key *keys, uint32_t n)
+{
+    for (uint32_t i = 0; i < n; i++)
+        side->commands[keys[i].value].partner = DIFF_NONE;
+}
+
+static void part_all(struct diff *d, const struct diff_same *same)
+{
+    part(&d->sides[0], same->a, same->n_a);
+    part(&d->sides[1], same->b, same->n_b);
+}
+
+/* Of several, only the place can tell which is which: see match_by_number(). */
 static void match_first(struct diff *d, const struct diff_same *same)
 {
-    match_equal_counts(d, same);
-    if (same->n_a == 1 && same->n_b == 1)
+    if (same->n_a == same->n_b) {
+        match_equal_counts(d, same);
         return;
+    }
+    part_all(d, same);
     for (uint32_t i = 0; i < same->n_a; i++)
-        d->sides[0].commands[same->a[i].value].often = 1;
+        d->sides[0].commands[same->a[i].value].uneven = 1;
     for (uint32_t i = 0; i < same->n_b; i++)
-        d->sides[1].commands[same->b[i].value].often = 1;
+        d->sides[1].commands[same->b[i].value].uneven = 1;
 }
 
 static uint32_t first_ordinal(const struct diff *d, unsigned side, const struct diff_command *c)
@@ -83,19 +92,13 @@ static void match_in_place(struct diff *d, const struct diff_same *same)
             else
                 j++;
         } else if (!diff_moved(d, a, b)) {
-            pair(d, same->a[i++].value, same->b[j++].value);
+            diff_pair(d, same->a[i++].value, same->b[j++].value);
         } else if (last_ordinal(d, 0, a) < first_ordinal(d, 1, b)) {
             i++;
         } else {
             j++;
         }
     }
-}
-
-static void part_all(const struct diff_side *side, const struct sort_key *keys, uint32_t n)
-{
-    for (uint32_t i = 0; i < n; i++)
-        side->commands[keys[i].value].partner = DIFF_NONE;
 }
 
 /* The first of them, from i on, that has no partner; n: all have. */
@@ -107,19 +110,21 @@ static uint32_t next_left(const struct diff_side *side, const struct sort_key *k
     return i;
 }
 
-static void match_often(struct diff *d, const struct diff_same *same)
+/* Those in their place, then the others in order. */
+static void match_several(struct diff *d, const struct diff_same *same)
 {
     uint32_t i = 0, j = 0;
 
-    part_all(&d->sides[0], same->a, same->n_a);
-    part_all(&d->sides[1], same->b, same->n_b);
+    if (same->n_a == 1 && same->n_b == 1)
+        return;
+    part_all(d, same);
     match_in_place(d, same);
     for (;;) {
         i = next_left(&d->sides[0], same->a, i, same->n_a);
         j = next_left(&d->sides[1], same->b, j, same->n_b);
         if (i == same->n_a || j == same->n_b)
             break;
-        pair(d, same->a[i].value, same->b[j].value);
+        diff_pair(d, same->a[i].value, same->b[j].value);
     }
 }
 
@@ -236,27 +241,40 @@ static void group_left(struct diff *d, const struct diff_choice *left, bool in_p
 
 /* ---- One step after the other ---- */
 
-static bool is_often(const struct diff_command *c)
+static bool is_left(const struct diff *d, unsigned s, const struct diff_command *c)
 {
-    return c->often;
-}
-
-static bool is_left(const struct diff_command *c)
-{
+    (void)d;
+    (void)s;
     return c->partner == DIFF_NONE;
 }
 
-static bool is_often_or_left(const struct diff_command *c)
+static bool is_uneven_or_moved(const struct diff *d, unsigned s, const struct diff_command *c)
 {
-    return is_often(c) || is_left(c);
+    const struct diff_command *partner = diff_partner(d, s, c);
+
+    return c->uneven || (partner && diff_moved(d, s ? partner : c, s ? c : partner));
 }
 
-static void match_those_often(struct diff *d, const struct diff_choice *open)
+/* By their whole keys. Those that are the same of one key, in order, are if all are. */
+static struct diff_choice match_whole(struct diff *d)
 {
-    struct diff_choice often = diff_choose(d, open, is_often);
+    struct diff_choice others = diff_pair_in_step(d);
+    struct diff_choice like = diff_choose_like(d, &others, whole_key);
 
-    diff_for_same(d, &often, whole_key, match_often);
-    diff_choice_clear(&often);
+    diff_for_same(d, &like, whole_key, match_first);
+    diff_choice_clear(&others);
+    return like;
+}
+
+/* Where all are in place there is no need. */
+static void match_those_several(struct diff *d)
+{
+    struct diff_choice some = diff_choose(d, &diff_everything, is_uneven_or_moved);
+    struct diff_choice like = diff_choose_like(d, &some, whole_key);
+
+    diff_for_same(d, &like, whole_key, match_several);
+    diff_choice_clear(&like);
+    diff_choice_clear(&some);
 }
 
 static void match_those_left(struct diff *d, const struct diff_choice *open)
@@ -289,16 +307,12 @@ static GArray *find_changed(const struct diff *d)
 
 void diff_match(struct diff *d)
 {
-    struct diff_choice open, lonely;
+    struct diff_choice open = match_whole(d);
 
-    diff_for_same(d, &diff_everything, whole_key, match_first);
     diff_align(d);
-    open = diff_choose(d, &diff_everything, is_often_or_left);
-    match_those_often(d, &open);
+    match_those_several(d);
     match_those_left(d, &open);
-    lonely = diff_choose(d, &open, is_left);
-    d->lonely[0] = lonely.of[0];
-    d->lonely[1] = lonely.of[1];
+    d->lonely = diff_choose(d, &open, is_left);
     d->changed = find_changed(d);
     diff_choice_clear(&open);
 }

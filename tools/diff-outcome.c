@@ -16,7 +16,7 @@ static void compare_pair(struct diff *d, const struct diff_command *a, const str
 /* A command that only one side has matters here when it failed. */
 static void report_lonely(struct diff *d, unsigned s)
 {
-    for (guint i = 0; i < d->lonely[s]->len; i++) {
+    for (guint i = 0; i < d->lonely.of[s]->len; i++) {
         const struct diff_command *c = diff_lonely(d, s, i);
 
         if (diff_traits(c)->status != TD_GOOD)

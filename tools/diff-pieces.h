@@ -36,11 +36,16 @@ struct diff_span {
 void diff_pieces_cut(struct diff_pieces *p, const struct diff *d);
 void diff_pieces_clear(struct diff_pieces *p);
 
+static inline uint64_t diff_border_slot(const struct diff_pieces *p, uint64_t number)
+{
+    return number * UINT64_C(0x9e3779b97f4a7c15) >> (64 - p->size);
+}
+
 /* The word's slot, or where it belongs. */
 static inline struct diff_border_word *diff_border_word(const struct diff_pieces *p,
                                                         uint64_t number)
 {
-    uint64_t slot = number * UINT64_C(0x9e3779b97f4a7c15) >> (64 - p->size);
+    uint64_t slot = diff_border_slot(p, number);
 
     while (p->words[slot].borders && p->words[slot].number != number)
         slot = (slot + 1) & ((UINT64_C(1) << p->size) - 1);
@@ -53,6 +58,12 @@ static inline uint32_t diff_piece_in(const struct diff_border_word *word, uint64
     uint64_t below = word->borders & ((UINT64_C(1) << bit % 64) - 1);
 
     return word->first + (uint32_t)__builtin_popcountll(below);
+}
+
+/* The span of such a command will be asked for soon. */
+static inline void diff_span_fetch(const struct diff_pieces *p, const struct diff_command *c)
+{
+    __builtin_prefetch(&p->words[diff_border_slot(p, (c->lba >> p->unit) / 64)]);
 }
 
 /* Of a command that reads or changes its blocks. */

@@ -152,6 +152,8 @@ static struct diff_span fetch(const struct replay *r, uint32_t place)
     const struct diff_command *c = command_at(r, place);
     struct diff_span span = { 0, 0 };
 
+    if (place + FETCH_AHEAD <= r->side->n)
+        diff_span_fetch(r->p, command_at(r, place + FETCH_AHEAD));
     if (diff_has_payload(c)) {
         span = diff_span_of(r->p, c);
         __builtin_prefetch(&r->t->held[span.first]);

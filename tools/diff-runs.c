@@ -34,8 +34,7 @@ static void compare_pair(struct diff *d)
     g_array_unref(d->groups);
     g_array_unref(d->members);
     g_array_unref(d->changed);
-    g_array_unref(d->lonely[0]);
-    g_array_unref(d->lonely[1]);
+    diff_choice_clear(&d->lonely);
 }
 
 void diff_clear(struct diff *d)
@@ -61,7 +60,7 @@ static void forget_partners(struct diff_side *side)
 {
     for (uint32_t i = 0; i < side->n; i++) {
         side->commands[i].partner = DIFF_NONE;
-        side->commands[i].often = 0;
+        side->commands[i].uneven = 0;
     }
 }
 

@@ -6,8 +6,7 @@
  */
 #include <string.h>
 
-#include "diff.h"
-#include "sort.h"
+#include "diff-keys.h"
 
 static uint64_t largest(const struct diff *d, unsigned s, const uint32_t *members, uint32_t n)
 {
@@ -50,45 +49,44 @@ static uint64_t blocks_key(const struct diff_command *c)
     return diff_mix(diff_mix(diff_mix(0, diff_traits(c)->op), c->lba), c->blocks);
 }
 
-/* Of what failed without a partner: the last command of the side that worked and did the same. */
-static GHashTable *find_retries(const struct diff *d, unsigned s)
+static bool has_failed(const struct diff *d, unsigned s, const struct diff_command *c)
 {
-    const struct diff_side *side = &d->sides[s];
-    GHashTable *retries = g_hash_table_new_full(g_int64_hash, g_int64_equal, g_free, NULL);
+    (void)d;
+    (void)s;
+    return diff_traits(c)->status != TD_GOOD;
+}
 
-    for (guint i = 0; i < d->lonely[s]->len; i++) {
-        const struct diff_command *c = diff_lonely(d, s, i);
+/* Of commands that do the same as one that failed: the last one of a side that worked. */
+static GHashTable *find_last(const struct diff_side *side, const GArray *commands)
+{
+    GHashTable *last = g_hash_table_new_full(g_int64_hash, g_int64_equal, g_free, NULL);
+
+    for (guint i = 0; i < commands->len; i++) {
+        struct diff_command *c = &side->commands[g_array_index(commands, uint32_t, i)];
         uint64_t key = blocks_key(c);
 
-        if (diff_traits(c)->status != TD_GOOD)
-            g_hash_table_insert(retries, g_memdup2(&key, sizeof(key)), NULL);
+        if (diff_traits(c)->status == TD_GOOD)
+            g_hash_table_replace(last, g_memdup2(&key, sizeof(key)), c);
     }
-    for (uint32_t i = 0; i < side->n && g_hash_table_size(retries) > 0; i++) {
-        const struct diff_command *c = &side->commands[i];
-        uint64_t key = blocks_key(c);
-
-        if (diff_traits(c)->status == TD_GOOD && g_hash_table_contains(retries, &key))
-            g_hash_table_replace(retries, g_memdup2(&key, sizeof(key)), (gpointer)c);
-    }
-    return retries;
+    return last;
 }
 
 /* A command that failed, and whose work another one of its side did later, was tried again. */
-static bool was_retried(GHashTable *retries, const struct diff_command *c)
+static bool was_retried(GHashTable *last_worked, const struct diff_command *c)
 {
     uint64_t key = blocks_key(c);
-    const struct diff_command *last = g_hash_table_lookup(retries, &key);
+    const struct diff_command *last = g_hash_table_lookup(last_worked, &key);
 
     return diff_traits(c)->status != TD_GOOD && last && last > c;
 }
 
-static void report_lonely(struct diff *d, unsigned s)
+static void report_lonely(struct diff *d, unsigned s, const GArray *like_failed)
 {
-    g_autoptr(GHashTable) retries = find_retries(d, s);
+    g_autoptr(GHashTable) last_worked = find_last(&d->sides[s], like_failed);
 
-    for (guint i = 0; i < d->lonely[s]->len; i++) {
+    for (guint i = 0; i < d->lonely.of[s]->len; i++) {
         const struct diff_command *c = diff_lonely(d, s, i);
-        bool retried = was_retried(retries, c);
+        bool retried = was_retried(last_worked, c);
 
         if (diff_traits(c)->op == TD_OP_FLUSH)
             continue;
@@ -99,6 +97,17 @@ static void report_lonely(struct diff *d, unsigned s)
             diff_report(d, retried ? DIFF_RETRIED_IN_A : DIFF_COMMAND_LOST,
                         &(struct diff_finding){ .a = c });
     }
+}
+
+static void report_all_lonely(struct diff *d)
+{
+    struct diff_choice failed = diff_choose(d, &d->lonely, has_failed);
+    struct diff_choice like_failed = diff_choose_like(d, &failed, blocks_key);
+
+    report_lonely(d, 0, like_failed.of[0]);
+    report_lonely(d, 1, like_failed.of[1]);
+    diff_choice_clear(&failed);
+    diff_choice_clear(&like_failed);
 }
 
 static bool in_flight_together(const struct diff_command *one, const struct diff_command *other)
@@ -141,6 +150,30 @@ static bool has_passed(const struct diff *d, const uint8_t *kept, uint32_t index
     return false;
 }
 
+static bool is_in_place(const struct diff *d, const struct diff_command *a)
+{
+    const struct diff_command *b = diff_partner(d, 0, a);
+
+    return b && !diff_moved(d, a, b);
+}
+
+/* As nearly always. */
+static bool are_all_in_order(const struct diff *d)
+{
+    uint32_t last = 0;
+
+    for (uint32_t i = 0; i < d->sides[0].n; i++) {
+        const struct diff_command *a = &d->sides[0].commands[i];
+
+        if (!is_in_place(d, a))
+            continue;
+        if (a->partner < last)
+            return false;
+        last = a->partner;
+    }
+    return true;
+}
+
 /* Pairs outside of the longest rising sequence of partners have been re-ordered. */
 static void report_reordered(struct diff *d)
 {
@@ -151,11 +184,11 @@ static void report_reordered(struct diff *d)
     uint32_t n = 0;
 
     for (uint32_t i = 0; i < side->n; i++) {
-        const struct diff_command *a = &side->commands[i], *b = diff_partner(d, 0, a);
+        const struct diff_command *a = &side->commands[i];
         uint32_t low = 0, high = n;
 
         before[i] = DIFF_NONE;
-        if (!b || diff_moved(d, a, b)) {
+        if (!is_in_place(d, a)) {
             kept[i] = 1; /* not to be reported here */
             continue;
         }
@@ -209,9 +242,9 @@ void diff_shape(struct diff *d)
 {
     for (guint i = 0; i < d->groups->len; i++)
         report_group(d, &g_array_index(d->groups, struct diff_group, i));
-    report_lonely(d, 0);
-    report_lonely(d, 1);
-    report_reordered(d);
+    report_all_lonely(d);
+    if (!are_all_in_order(d))
+        report_reordered(d);
     report_choices(d);
     report_depth(d);
 }

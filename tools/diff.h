@@ -101,7 +101,7 @@ struct diff_command {
     uint32_t seq, complete_seq; /* complete_seq 0: pending */
     uint32_t partner;           /* index in the other side; DIFF_NONE; DIFF_GROUPED */
     uint32_t traits : 31;       /* number: the same for what is the same */
-    uint32_t often : 1;         /* there are several that are alike */
+    uint32_t uneven : 1;        /* more or less often on the other side */
     uint32_t first_epoch : 24;
     uint32_t epochs : 8; /* to the last one; DIFF_MANY_EPOCHS: to the end */
 };
@@ -166,6 +166,14 @@ struct diff_timing {
     bool significant;
 };
 
+/*
+ * Some commands of each side, in order: their indices, uint32_t; NULL: all. No
+ * flushes that worked: these are matched as barriers.
+ */
+struct diff_choice {
+    GArray *of[2];
+};
+
 /* Two runs compared. */
 struct diff {
     struct diff_side sides[2];
@@ -173,7 +181,7 @@ struct diff {
     GArray *groups;                    /* struct diff_group */
     GArray *members;                   /* uint32_t */
     GArray *changed;                   /* uint32_t: commands of A that have a partner, not alike */
-    GArray *lonely[2];                 /* uint32_t: those that have none; but for flushes */
+    struct diff_choice lonely;         /* those that have none */
     bool compare_digests;
 
     uint32_t levels;  /* bits 1 << enum diff_level that are asked for */
@@ -332,6 +340,8 @@ void diff_times_pool(struct diff_times *t, const struct diff_times *more);
 bool diff_time_is_alike(const struct diff *pair, const struct diff *pool, uint32_t what);
 bool diff_time_varies(const struct diff *pair, const struct diff *pool, uint32_t what);
 
+void diff_choice_clear(struct diff_choice *choice);
+
 /* ---- diff-threads.c ---- */
 
 /* Do something for both sides, at the same time. */
@@ -359,7 +369,7 @@ static inline const struct diff_command *diff_changed(const struct diff *d, guin
 /* The n-th command of a side that has no partner. */
 static inline const struct diff_command *diff_lonely(const struct diff *d, unsigned side, guint n)
 {
-    return &d->sides[side].commands[g_array_index(d->lonely[side], uint32_t, n)];
+    return &d->sides[side].commands[g_array_index(d->lonely.of[side], uint32_t, n)];
 }
 
 static inline uint32_t diff_last_epoch(const struct diff_side *side, const struct diff_command *c)

@@ -114,5 +114,5 @@ uint32_t moved_bytes(const struct td_command *c, uint64_t offset, uint32_t len)
 bool is_write_same(const struct td_command *c)
 {
     return c->submit_known && c->decoded.op == TD_OP_WRITE &&
-           g_str_has_prefix(c->decoded.name, "WRITE SAME");
+           strncmp(c->decoded.name, "WRITE SAME", strlen("WRITE SAME")) == 0;
 }
