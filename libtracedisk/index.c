@@ -1,7 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/*
- * The index as bytes, and what it answers.
- */
+/* The index as bytes. */
 #include <errno.h>
 #include <stdlib.h>
 
@@ -146,32 +144,4 @@ int td_index_decode(const uint8_t *records, size_t len, struct td_index *x)
         td_index_free(x);
     }
     return ret;
-}
-
-/* ---- Answers ---- */
-
-const struct td_checkpoint *td_index_find(const struct td_index *x, uint64_t seq)
-{
-    size_t n = x->n_checkpoints;
-
-    while (n && x->checkpoints[n - 1].seq > seq) {
-        n--;
-    }
-    return n ? &x->checkpoints[n - 1] : NULL;
-}
-
-size_t td_index_standing(const struct td_index *x, const struct td_checkpoint *at, uint64_t *seqs)
-{
-    size_t wanted = (size_t)(at - x->checkpoints), next = 0, n = 0;
-
-    for (size_t i = 0; i < x->n_standing && x->standing[i].seq < at->seq; i++) {
-        while (x->checkpoints[next].seq <= x->standing[i].seq) {
-            next++;
-        }
-        if (x->standing[i].checkpoints == TD_STANDS_ON ||
-            wanted - next < x->standing[i].checkpoints) {
-            seqs[n++] = x->standing[i].seq;
-        }
-    }
-    return n;
 }

@@ -55,11 +55,4 @@ uint8_t *td_index_encode(const struct td_index *index, uint64_t end, size_t *len
 /* The index out of that block's records: 0, -EBADMSG or -ENOMEM. */
 int td_index_decode(const uint8_t *records, size_t len, struct td_index *index);
 
-/* The last checkpoint at or before a sequence number; NULL: none. */
-const struct td_checkpoint *td_index_find(const struct td_index *index, uint64_t seq);
-
-/* The records that stand at one: `seqs` has room for n_standing. Returns how many. */
-size_t td_index_standing(const struct td_index *index, const struct td_checkpoint *at,
-                         uint64_t *seqs);
-
 #endif

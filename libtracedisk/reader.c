@@ -345,8 +345,8 @@ static int cross_gap(struct td_reader *r, struct stream *s, bool *wait)
     bool news = false;
     int ret;
 
-    if (r->expected < r->place) {
-        r->expected = s->next_seq < r->place ? s->next_seq : r->place;
+    if (r->expected < r->gapless) {
+        r->expected = s->next_seq < r->gapless ? s->next_seq : r->gapless;
         return 0;
     }
     if (is_explained(r, r->expected)) {
@@ -439,7 +439,7 @@ static int take_record(struct td_reader *r, struct stream *s, struct td_record *
         }
         record->seq = has_ref ? ref : record->seq;
     }
-    return record->seq >= r->place || td_stands(r, record->seq);
+    return !r->wanted || td_is_wanted(r, record);
 }
 
 /* At the end: what damage no record has told of. */
@@ -643,7 +643,7 @@ void td_reader_close(struct td_reader *r)
     free(r->devices);
     free(r->decoder.text);
     free(r->decoder.parts);
-    free(r->standing);
+    free(r->wanted);
     if (r->index) {
         td_index_free(r->index);
     }

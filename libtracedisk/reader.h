@@ -35,6 +35,10 @@ struct region {
     const char *reason;
 };
 
+struct td_range {
+    uint64_t first, end; /* sequence numbers; without the end */
+};
+
 struct td_reader {
     int fd;
     bool failed;
@@ -67,12 +71,13 @@ struct td_reader {
     } *devices;
     size_t n_devices;
     struct td_kept *kept; /* made when a payload is asked for */
-    /* td_reader_seek(): of the records before `place` only those that stand are given. */
+    /* td_reader_seek(): what is before `from` and behind `until` is mostly left out. */
     struct td_block index_block; /* capacity 0: none */
     struct td_index *index;      /* read when asked for */
-    uint64_t place;
-    uint64_t *standing; /* sequence numbers, in order */
-    size_t n_standing;
+    uint64_t from, until;
+    uint64_t gapless;        /* no record before it is missing, but for those left out */
+    struct td_range *wanted; /* in order, apart; NULL: everything */
+    size_t n_wanted;
     uint64_t loaded; /* blocks so far */
 };
 
@@ -94,8 +99,8 @@ int td_look_for_blocks(struct td_reader *r, uint64_t end, bool *news);
 /* The block of a stream that a record is in, if it is one of this stream; else NULL. */
 const struct td_block *td_block_of(const struct stream *s, uint64_t seq);
 
-/* Is it one of the records before the place that still matter there? */
-bool td_stands(const struct td_reader *r, uint64_t seq);
+/* Is the record to be given out? */
+bool td_is_wanted(const struct td_reader *r, const struct td_record *record);
 
 /* Pass over the stream's next blocks that have been left out whole. */
 void td_pass_over_blocks(struct td_reader *r, struct stream *s);

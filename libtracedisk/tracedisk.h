@@ -586,25 +586,28 @@ int td_reader_next(struct td_reader *reader, struct td_record *record);
 const char *td_reader_error(const struct td_reader *reader);
 
 /*
- * Leave out what is before a place in the trace, as far as an index (td_pack()
- * makes one) allows that; call it before the first td_reader_next(). Then all
- * records from `seq` on are given, and those before it that still matter there:
- * HEADER, DEVICE, MARK and LOST, SUBMITs whose COMPLETE is not before it, STACKs
- * that SUBMITs behind it may refer to; of the others, some or none. So a
- * command submitted at or behind `seq` is as it would be without, in_flight
- * included. What is left out is checked for damage; with any, nothing is.
+ * Read a part of the trace only, as far as an index (td_pack() makes one) allows
+ * that; call it before the first td_reader_next(). All records from the sequence
+ * number `from` to `until` are given, and of the others those that matter to them:
+ * HEADER, DEVICE, MARK and LOST; SUBMITs whose COMPLETE is not before `from`, and
+ * STACKs that later SUBMITs may refer to; COMPLETEs of SUBMITs not behind `until`;
+ * of the rest, some or none. So a command submitted there is as it would be
+ * without, in_flight included. What is left out is checked for damage; with any,
+ * nothing is left out.
  * 1: something is left out; 0: nothing is, all the trace will be read; -EINVAL:
- * too late; else what reading failed with, error said by td_reader_error().
+ * until < from, or it is too late; else what reading failed with, error said by
+ * td_reader_error().
  */
-int td_reader_seek(struct td_reader *reader, uint64_t seq);
+int td_reader_seek(struct td_reader *reader, uint64_t from, uint64_t until);
 
 /*
  * Places, for td_reader_seek(): the last one that the index knows before which all
  * records are earlier than time_ns, of the virtual clock, which loadvm sets back;
- * the first mark of that name. 0: not known; always so without an index.
+ * the first mark of that name behind a sequence number. 0: not known; always so
+ * without an index.
  */
 uint64_t td_reader_find_time(struct td_reader *reader, uint64_t time_ns);
-uint64_t td_reader_find_mark(struct td_reader *reader, const char *name);
+uint64_t td_reader_find_mark(struct td_reader *reader, const char *name, uint64_t behind);
 
 /* Bytes of the file seen so far and its size, for progress. */
 void td_reader_progress(const struct td_reader *reader, uint64_t *done, uint64_t *total);

@@ -359,15 +359,18 @@ static bool found_all_names(const struct filter *f, const struct input *in)
     return true;
 }
 
-/* Nothing passes before --since or --from but what the index gives all the same. */
+/* What does not pass because of where it is need not be read, if there is an index. */
 static void seek(struct filter *f, struct input *in)
 {
     uint64_t since = f->has_since ? td_reader_find_time(in->reader, f->since_ns) : 0;
-    uint64_t from = f->from ? td_reader_find_mark(in->reader, f->from) : 0;
+    uint64_t from = f->from ? td_reader_find_mark(in->reader, f->from, 0) : 0;
+    uint64_t to = f->to ? td_reader_find_mark(in->reader, f->to, from) : 0;
 
     f->sought = true;
-    if (since || from)
-        input_seek(in, MAX(since, from));
+    if (f->from && !from)
+        to = 0; /* of which mark it is the next one is not known */
+    if (since || from || to)
+        input_seek(in, MAX(since, from), to ? MAX(to, MAX(since, from)) : UINT64_MAX);
 }
 
 bool filter_next_item(struct filter *f, struct input *in, bool follow, struct td_item *item)

@@ -117,9 +117,9 @@ static bool after_step(struct input *in, int ret)
     return ret > 0;
 }
 
-void input_seek(struct input *in, uint64_t seq)
+void input_seek(struct input *in, uint64_t from, uint64_t until)
 {
-    after_step(in, td_reader_seek(in->reader, seq));
+    after_step(in, td_reader_seek(in->reader, from, until));
 }
 
 bool input_next_record(struct input *in, struct td_record *record)

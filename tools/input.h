@@ -34,10 +34,8 @@ bool input_open(struct input *in, const char *path);
  */
 int input_close(struct input *in);
 
-/*
- * Before the first item: leave out what is before the record seq, as td_reader_seek().
- */
-void input_seek(struct input *in, uint64_t seq);
+/* Before the first item: read only a part of the trace, as td_reader_seek(). */
+void input_seek(struct input *in, uint64_t from, uint64_t until);
 
 /* Is there a file at path, and is it the trace itself, by whatever name? */
 bool input_is_file(const char *trace, const char *path);

@@ -65,7 +65,7 @@ static void read_all(const char *path, bool seek)
     if (td_commands_open(reader, &commands) < 0)
         abort();
     if (seek)
-        td_reader_seek(reader, td_reader_find_time(reader, UINT64_MAX));
+        td_reader_seek(reader, td_reader_find_time(reader, 1000), td_reader_find_time(reader, -1));
     while (td_commands_next(commands, false, &item) > 0) {
         uint8_t payload[8192];
 
