@@ -383,6 +383,33 @@ static void test_bad_lists(const void *data)
     bench_end(&b);
 }
 
+static void test_bad_chains(const void *data)
+{
+    Bench b;
+
+    bench_start(&b, data);
+    for (unsigned k = 0; k < ARRAY_SIZE(with_data); k++) {
+        HbaCommand c = {
+            .cdb_len = with_data[k].len, .to_device = with_data[k].to_device,
+            .list = { { HBA_DATA, 4096 } }, .n = 1,
+        };
+        const char *name;
+        int status;
+
+        memcpy(c.cdb, with_data[k].cdb, sizeof(c.cdb));
+        for (unsigned i = 0;
+             (name = b.hba.driver->bad_chain(&b.hba, &c, i, &status)); i++) {
+            g_test_message("a chain %s, %s: status %d", name,
+                           with_data[k].name, status);
+            if (status == HBA_LOST || !works(&b.hba)) {
+                b.hba.driver->start(&b.hba);
+                g_assert_true(works(&b.hba));
+            }
+        }
+    }
+    bench_end(&b);
+}
+
 /* ---- Sense data -------------------------------------------------------- */
 
 /* Told once: with the status or, where the HBA does not, by REQUEST SENSE. */
@@ -487,8 +514,8 @@ static void add_test(const char *name, const HbaDriver *driver,
 int main(int argc, char **argv)
 {
     static const HbaDriver *const drivers[] = {
-        &hba_am53c974, &hba_lsi53c895a, &hba_megasas, &hba_pvscsi,
-        &hba_virtio_scsi,
+        &hba_am53c974, &hba_lsi53c895a, &hba_megasas,
+        &hba_mptsas1068, &hba_pvscsi, &hba_virtio_scsi,
     };
 
     g_test_init(&argc, &argv, NULL);
@@ -496,6 +523,9 @@ int main(int argc, char **argv)
         add_test("random-cdbs", drivers[i], test_random_cdbs);
         add_test("bad-lists", drivers[i], test_bad_lists);
         add_test("request-sense", drivers[i], test_request_sense);
+        if (drivers[i]->bad_chain) {
+            add_test("bad-chains", drivers[i], test_bad_chains);
+        }
         if (drivers[i]->begin) {
             add_test("stop", drivers[i], test_stop);
         }

@@ -65,11 +65,17 @@ struct HbaDriver {
      */
     void (*begin)(Hba *h, const HbaCommand *c);
     bool (*serve)(Hba *h, int *status);
+    /*
+     * The command with the @i-th list that only this HBA can be given, of
+     * chains that lead astray: its name, and what it came to; NULL: no more.
+     */
+    const char *(*bad_chain)(Hba *h, const HbaCommand *c, unsigned i,
+                             int *status);
     void (*stop)(Hba *h);       /* NULL: nothing to free */
 };
 
-extern const HbaDriver hba_am53c974, hba_lsi53c895a, hba_megasas, hba_pvscsi,
-    hba_virtio_scsi;
+extern const HbaDriver hba_am53c974, hba_lsi53c895a, hba_megasas,
+    hba_mptsas1068, hba_pvscsi, hba_virtio_scsi;
 
 /* The bytes of all elements. */
 static inline uint64_t hba_list_bytes(const HbaCommand *c)
