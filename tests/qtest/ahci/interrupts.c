@@ -141,6 +141,28 @@ static void test_kind(void)
     td_ahci_free(hba);
 }
 
+/*
+ * By the state machine a FIS with ERR sets TFES alone (AHCI 1.3.1 5.3), by the
+ * definition of the bits it sets its own, too (3.3.5). SeaBIOS 1.16 waits for
+ * DHRS alone.
+ */
+static void test_error_beside(void)
+{
+    for (unsigned strict = 0; strict < 2; strict++) {
+        TdAhci *hba = td_ahci_start(strict ? ",strict=on" : "");
+        RegH2DFIS queued = td_fis_ncq(READ_FPDMA_QUEUED, TD_BLOCKS, 1, 0);
+
+        td_expect_hex(td_ahci_io1(hba, nonsense(), 64 * MiB, 512).is, ==,
+                      AHCI_PX_IS_TFES | AHCI_PX_IS_DHRS);
+        td_ahci_recover(hba);
+        td_expect_hex(td_ahci_io1(hba, queued, 64 * MiB, 512).is, ==,
+                      AHCI_PX_IS_TFES | AHCI_PX_IS_SDBS);
+        td_ahci_recover(hba);
+        td_ahci_stop(hba);
+        td_ahci_free(hba);
+    }
+}
+
 /* A PIO command that is refused sends no data, and no PSS. */
 static void test_no_pio(void)
 {
@@ -256,6 +278,14 @@ static const TdCase cases[] = {
         .bad = "error:PxIS.TFES",
         .run = test_kind,
         .data = &kind_tfes,
+    },
+    {
+        .name = "error-beside",
+        .title = "PxIS.DHRS, or SDBS, comes beside TFES, with strict=on too",
+        .clause = "AHCI 1.3.1 3.3.5",
+        .bad = "error:PxIS.TFES interrupt:DHRS interrupt:SDBS",
+        .ours = "the state machine of 5.3 sets TFES alone",
+        .run = test_error_beside,
     },
     {
         .name = "phy-ready",

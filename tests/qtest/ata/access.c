@@ -322,6 +322,133 @@ static void test_medium(void)
     finish(hba);
 }
 
+/* ---- What is told of an error ------------------------------------------ */
+
+static uint64_t lba_of(const uint8_t *fis_or_log)
+{
+    const uint8_t *p = fis_or_log;
+
+    return p[4] | p[5] << 8 | p[6] << 16 | (uint64_t)p[8] << 24 |
+           (uint64_t)p[9] << 32 | (uint64_t)p[10] << 40;
+}
+
+/* The FIS that ends it has what PxTFD has [SATA 3.x 10.5.6, 10.5.7]. */
+static void expect_fis_of_error(TdAhci *hba, const Access *a, TdOutcome o,
+                                uint8_t *fis)
+{
+    bool queued = a->flags & QUEUED;
+
+    td_ahci_received(hba, queued ? TD_FB_SET_DEVICE_BITS : TD_FB_D2H, fis,
+                     queued ? 8 : 20);
+    td_expect_hex(fis[0], ==, queued ? 0xa1 : REG_D2H_FIS);
+    td_expect_set(fis[1], 0x40);        /* I */
+    td_expect_set(fis[2], STATUS_ERR);
+    td_expect_hex(fis[2], ==, queued ? o.status & 0x77 : o.status);
+    td_expect_hex(fis[3], ==, o.error);
+    td_expect_hex(td_px_read(hba, AHCI_PX_SERR), ==, 0);
+    if (queued) {
+        /* It ends none; the command that failed stays [AHCI 6.2.2.2]. */
+        td_expect_hex(ldl_le_p(fis + 4), ==, 0);
+        td_expect_hex(td_px_read(hba, AHCI_PX_SACT), ==, 1 << 5);
+    } else {
+        td_expect_hex(td_px_read(hba, AHCI_PX_CI), !=, 0);
+    }
+}
+
+/* Log 10h has the task file of the queued command [ACS-3 A.13]. */
+static void read_error_log(TdAhci *hba, TdOutcome o, uint8_t *log)
+{
+    RegH2DFIS fis = td_fis_plain(CMD_READ_LOG_EXT, 0, 1);
+
+    fis.lba_lo[0] = 0x10;
+    read_pages(hba, fis, log, 1);
+    td_expect_hex(log[0], ==, 5);       /* NQ 0, the tag */
+    td_expect_set(log[2], STATUS_ERR);
+    td_expect_hex(log[3], ==, o.error);
+    expect_checksum(log);
+}
+
+/*
+ * @lba is the first block of @count of which one is at fault: IDNF and UNC say
+ * which.
+ */
+static void expect_told(TdAhci *hba, const Access *a, TdOutcome o,
+                        uint8_t errors, uint64_t lba, unsigned count)
+{
+    uint8_t told[512];
+
+    expect_fis_of_error(hba, a, o, told);
+    td_expect_failed(hba, o, errors);
+    if (a->flags & QUEUED) {
+        if (td_system() == TD_PEER) {
+            return;             /* it has no such log: identify/ncq */
+        }
+        read_error_log(hba, o, told);
+    }
+    if (o.error & (ERROR_IDNF | ERROR_UNC)) {
+        td_expect_hex(lba_of(told), >=, lba);
+        td_expect_hex(lba_of(told), <, lba + count);
+    }
+}
+
+/* The first block that is not there [ACS-3 6.3.5, 7.1.5]. */
+static void test_end_told(void)
+{
+    const Access *a = td_row();
+    TdAhci *hba = start(a, "");
+    const uint64_t last = TD_BLOCKS - 1;
+
+    if (!hba) {
+        return;
+    }
+    expect_told(hba, a, run(hba, a, fis_at(a, last, 2), 1024),
+                ERROR_NO_BLOCK, last + 1, 1);
+    expect_told(hba, a, run(hba, a, fis_at(a, last + 9, 4), 2048),
+                ERROR_NO_BLOCK, last + 9, 1);
+    finish(hba);
+}
+
+static void test_medium_told(void)
+{
+    const Access *a = td_row();
+    TdAhci *hba = td_ahci_start_failing(a->flags & WRITES ? "write" : "read",
+                                        1003);
+
+    if (a->flags & FUA && !is_announced(hba, 84, 6)) {
+        g_test_skip("the disk has no FUA");
+        finish(hba);
+        return;
+    }
+    let_multiple_work(hba, a);
+    expect_told(hba, a, run(hba, a, fis_at(a, 1000, SECTORS), BYTES),
+                a->flags & WRITES ? ERROR_ABRT | ERROR_IDNF :
+                ERROR_UNC | ERROR_ABRT, 1000, SECTORS);
+    finish(hba);
+}
+
+/* Where the disk knows which block it is, it says so. */
+static void test_marked_told(void)
+{
+    const Access *a = td_row();
+    TdAhci *hba = start_if(119, 2, "");
+    RegH2DFIS mark = td_fis_lba48(CMD_WRITE_UNCORRECTABLE_EXT, 1003, 2);
+
+    if (!hba) {
+        return;
+    }
+    let_multiple_work(hba, a);
+    mark.feature_low = 0x55;
+    run_good(hba, mark);
+    expect_told(hba, a, run(hba, a, fis_at(a, 1000, SECTORS), BYTES), ERROR_UNC,
+                1003, 1);
+    finish(hba);
+}
+
+static bool reads(const TdRow *row)
+{
+    return !(((const Access *)row)->flags & WRITES);
+}
+
 /* Until SET MULTIPLE MODE has succeeded with a count [7.46] */
 static void test_multiple_off(void)
 {
@@ -404,6 +531,32 @@ static const TdCase cases[] = {
         .bad = "@",
         .run = test_medium,
         TD_ROWS(accesses),
+    },
+    {
+        .name = "end-told",
+        .title = "FIS, PxTFD and log 10h say that it failed, and which block "
+                 "is not there",
+        .clause = "6.3",
+        .bad = "@",
+        .run = test_end_told,
+        TD_ROWS(accesses),
+    },
+    {
+        .name = "medium-told",
+        .title = "FIS, PxTFD and log 10h say that the medium failed, and where",
+        .clause = "6.3",
+        .bad = "@",
+        .run = test_medium_told,
+        TD_ROWS(accesses),
+    },
+    {
+        .name = "marked-told",
+        .title = "FIS, PxTFD and log 10h name the block that is uncorrectable",
+        .clause = "6.3, 7.71",
+        .bad = "@",
+        .run = test_marked_told,
+        TD_ROWS(accesses),
+        .only = reads,
     },
     {
         .name = "multiple-off",
