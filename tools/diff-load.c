@@ -7,7 +7,7 @@
 #include "sort.h"
 #include "tool.h"
 
-#define RECENT 256
+#define RECENT_BITS 8
 
 /* A device while its trace is read. */
 struct loading {
@@ -19,7 +19,7 @@ struct loading {
     struct {
         struct diff_traits traits;
         uint32_t number; /* of them plus one; 0: none yet */
-    } recent[RECENT];    /* by their hash */
+    } recent[1 << RECENT_BITS]; /* by their hash */
 };
 
 static struct loading *find_loading(GPtrArray *all, struct diff_trace *trace,
@@ -143,7 +143,7 @@ static void fill_traits(struct diff_traits *t, const struct td_command *c, bool 
 static bool intern(struct loading *l, const struct diff_traits *t, uint32_t *number)
 {
     uint64_t hash = t->bytes ^ (uint64_t)t->contiguity << 20 ^ (uint64_t)t->op << 8 ^ t->status;
-    size_t at = (hash ^ t->sizes) * UINT64_C(0x9e3779b97f4a7c15) >> 56;
+    size_t at = (hash ^ t->sizes) * UINT64_C(0x9e3779b97f4a7c15) >> (64 - RECENT_BITS);
     const struct diff_traits *r = &l->recent[at].traits;
 
     if (!l->recent[at].number || r->name != t->name || r->bytes != t->bytes ||

@@ -2,13 +2,13 @@
 /*
  * tracedisk diff: finds which commands of both sides are the same.
  *
- * First by blocks and payload, where both sides have as many of a kind, mostly
- * one: that
- * aligns the barriers. With these known, commands that occur often are told
- * apart by where they stand; what is left by its blocks alone, and at last
+ * First by blocks and payload, where both sides have as many of a kind: that
+ * aligns the barriers. With these known, commands that occur several times are
+ * told apart by where they stand; what is left by its blocks alone, and at last
  * as groups that cover the same blocks.
  *
- * After the first step few are left, mostly: the next ones look at these only.
+ * Nearly all are done with when both sides have been gone along in step: each
+ * search after that is for few commands, and for all that have the same key.
  */
 #include "diff.h"
 #include "diff-keys.h"
@@ -46,7 +46,7 @@ static void part_all(struct diff *d, const struct diff_same *same)
     part(&d->sides[1], same->b, same->n_b);
 }
 
-/* Of several, only the place can tell which is which: see match_by_number(). */
+/* Where a side has more of them, their place tells which is which: see match_several(). */
 static void match_first(struct diff *d, const struct diff_same *same)
 {
     if (same->n_a == same->n_b) {
@@ -58,22 +58,6 @@ static void match_first(struct diff *d, const struct diff_same *same)
         d->sides[0].commands[same->a[i].value].uneven = 1;
     for (uint32_t i = 0; i < same->n_b; i++)
         d->sides[1].commands[same->b[i].value].uneven = 1;
-}
-
-static uint32_t first_ordinal(const struct diff *d, unsigned side, const struct diff_command *c)
-{
-    return d->sides[side].ordinal[c->first_epoch];
-}
-
-static uint32_t last_ordinal(const struct diff *d, unsigned side, const struct diff_command *c)
-{
-    return d->sides[side].ordinal[diff_last_epoch(&d->sides[side], c)];
-}
-
-bool diff_moved(const struct diff *d, const struct diff_command *a, const struct diff_command *b)
-{
-    return last_ordinal(d, 0, a) < first_ordinal(d, 1, b) ||
-           last_ordinal(d, 1, b) < first_ordinal(d, 0, a);
 }
 
 /* Pair those that stand between the same barriers, in order. */
@@ -93,7 +77,7 @@ static void match_in_place(struct diff *d, const struct diff_same *same)
                 j++;
         } else if (!diff_moved(d, a, b)) {
             diff_pair(d, same->a[i++].value, same->b[j++].value);
-        } else if (last_ordinal(d, 0, a) < first_ordinal(d, 1, b)) {
+        } else if (diff_last_ordinal(&d->sides[0], a) < diff_first_ordinal(&d->sides[1], b)) {
             i++;
         } else {
             j++;
@@ -226,7 +210,8 @@ static void group_left(struct diff *d, const struct diff_choice *left, bool in_p
 
     for (uint32_t i = 0; i < n; i++) {
         const struct diff_command *c = command_of(d, keys[i].value);
-        uint32_t ordinal = in_place ? last_ordinal(d, keys[i].value >= SIDE_B, c) : 0;
+        const struct diff_side *side = &d->sides[keys[i].value >= SIDE_B];
+        uint32_t ordinal = in_place ? diff_last_ordinal(side, c) : 0;
 
         keys[i].key = (uint64_t)ordinal << 8 | diff_traits(c)->op;
     }
@@ -255,7 +240,10 @@ static bool is_uneven_or_moved(const struct diff *d, unsigned s, const struct di
     return c->uneven || (partner && diff_moved(d, s ? partner : c, s ? c : partner));
 }
 
-/* By their whole keys. Those that are the same of one key, in order, are if all are. */
+/*
+ * As many of a key on both sides make pairs in order. Those of a key that was
+ * never passed by in step are such pairs already. Returns the others.
+ */
 static struct diff_choice match_whole(struct diff *d)
 {
     struct diff_choice others = diff_pair_in_step(d);
@@ -266,7 +254,7 @@ static struct diff_choice match_whole(struct diff *d)
     return like;
 }
 
-/* Where all are in place there is no need. */
+/* Pairs of which none has moved would only be found again. */
 static void match_those_several(struct diff *d)
 {
     struct diff_choice some = diff_choose(d, &diff_everything, is_uneven_or_moved);

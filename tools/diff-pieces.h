@@ -36,9 +36,12 @@ struct diff_span {
 void diff_pieces_cut(struct diff_pieces *p, const struct diff *d);
 void diff_pieces_clear(struct diff_pieces *p);
 
+/* On a small disk each word has its own; the parts of a large one are laid over each other. */
 static inline uint64_t diff_border_slot(const struct diff_pieces *p, uint64_t number)
 {
-    return number * UINT64_C(0x9e3779b97f4a7c15) >> (64 - p->size);
+    uint64_t part = number >> p->size;
+
+    return (number + part * UINT64_C(0x9e3779b97f4a7c15)) & ((UINT64_C(1) << p->size) - 1);
 }
 
 /* The word's slot, or where it belongs. */

@@ -23,7 +23,7 @@ static uint32_t n_ahead(const struct walk *w, unsigned s)
     return w->d->sides[s].n - w->at[s];
 }
 
-/* As by their keys: see diff_whole_key(). */
+/* Have they the same blocks, operation and payload: the same whole_key()? */
 static bool are_same(const struct diff_command *a, const struct diff_command *b)
 {
     const struct diff_traits *ta, *tb;

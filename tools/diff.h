@@ -390,8 +390,25 @@ static inline bool diff_has_payload(const struct diff_command *c)
     return diff_is_write(c) || (c->blocks && diff_traits(c)->op == TD_OP_READ);
 }
 
+static inline uint32_t diff_first_ordinal(const struct diff_side *side,
+                                          const struct diff_command *c)
+{
+    return side->ordinal[c->first_epoch];
+}
+
+static inline uint32_t diff_last_ordinal(const struct diff_side *side,
+                                         const struct diff_command *c)
+{
+    return side->ordinal[diff_last_epoch(side, c)];
+}
+
 /* Is a pair on different sides of a barrier that both have? */
-bool diff_moved(const struct diff *d, const struct diff_command *a, const struct diff_command *b);
+static inline bool diff_moved(const struct diff *d, const struct diff_command *a,
+                              const struct diff_command *b)
+{
+    return diff_last_ordinal(&d->sides[0], a) < diff_first_ordinal(&d->sides[1], b) ||
+           diff_last_ordinal(&d->sides[1], b) < diff_first_ordinal(&d->sides[0], a);
+}
 
 /* Hash of what a command does, but for the bytes it carries. */
 uint64_t diff_request_key(const struct diff_command *c);
