@@ -61,6 +61,13 @@ static void print_legal(const struct oracle_result *r, const struct version *v)
     putchar('\n');
 }
 
+static void print_difference(const struct difference *d)
+{
+    if (d->known)
+        printf("      first at byte %" PRIu32 " of block %" PRIu64 ": %02x instead of %02x\n",
+               d->offset, d->block, d->returned, d->expected);
+}
+
 static void print_sighting(const struct oracle_result *r, const char *how, const struct sighting *s)
 {
     if (s->seq)
@@ -82,8 +89,10 @@ static void print_mismatch(const struct mismatch *m)
     else
         printf("      differs in one or more of blocks %" PRIu64 "-%" PRIu64 "\n", r->lba,
                r->lba + r->blocks - 1);
-    for (guint i = 0; i < r->legal->len; i++)
+    for (guint i = 0; i < r->legal->len; i++) {
         print_legal(r, g_ptr_array_index(r->legal, i));
+        print_difference(&g_array_index(m->differences, struct difference, i));
+    }
     print_sighting(r, "written", &m->written);
     if (!m->written.seq)
         print_sighting(r, "read", &m->returned);
@@ -118,7 +127,20 @@ static void json_place(struct json *j, uint64_t lba, uint64_t blocks)
     json_key_uint(j, "blocks", blocks);
 }
 
-static void json_legal(struct json *j, const struct version *v)
+static void json_difference(struct json *j, const struct difference *d)
+{
+    if (!d->known)
+        return;
+    json_key(j, "first_difference");
+    json_begin_object(j);
+    json_key_uint(j, "lba", d->block);
+    json_key_uint(j, "offset", d->offset);
+    json_key_uint(j, "returned", d->returned);
+    json_key_uint(j, "expected", d->expected);
+    json_end_object(j);
+}
+
+static void json_legal(struct json *j, const struct version *v, const struct difference *d)
 {
     char buf[40];
 
@@ -130,6 +152,7 @@ static void json_legal(struct json *j, const struct version *v)
         json_key_string(j, "command", v->command);
         json_place(j, v->first, v->end - v->first);
     }
+    json_difference(j, d);
     json_end_object(j);
 }
 
@@ -164,7 +187,8 @@ static void json_mismatch(struct json *j, const struct mismatch *m)
     json_key(j, "expected");
     json_begin_array(j);
     for (guint i = 0; i < r->legal->len; i++)
-        json_legal(j, g_ptr_array_index(r->legal, i));
+        json_legal(j, g_ptr_array_index(r->legal, i),
+                   &g_array_index(m->differences, struct difference, i));
     json_end_array(j);
     json_sighting(j, "last_written", &m->written);
     json_sighting(j, "last_read", &m->returned);

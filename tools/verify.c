@@ -9,6 +9,7 @@
 #include "options.h"
 #include "output.h"
 #include "tool.h"
+#include "verify-bytes.h"
 
 #define DEFAULT_LIMIT 10
 #define DEFAULT_BLOCK_SIZE 512
@@ -98,6 +99,7 @@ static void mismatch_free(void *data)
     struct mismatch *m = data;
 
     g_ptr_array_unref((GPtrArray *)m->read.legal);
+    g_array_unref(m->differences);
     g_free(m);
 }
 
@@ -119,6 +121,8 @@ static void judged(void *data, const struct oracle_result *read)
     legal = g_ptr_array_copy((GPtrArray *)read->legal, copy_version, NULL);
     g_ptr_array_set_free_func(legal, g_free);
     m->read.legal = legal;
+    m->differences = g_array_new(FALSE, TRUE, sizeof(struct difference));
+    g_array_set_size(m->differences, legal->len);
     m->device = device_of(v, read->device)->name;
     g_ptr_array_add(v->result.mismatches, m);
 }
@@ -169,7 +173,7 @@ static void see_record(struct verify *v, const struct td_record *record)
     }
 }
 
-/* ---- Where the bytes of mismatches come from: another look at the trace ---- */
+/* ---- What is known of the bytes of mismatches: another look at the trace ---- */
 
 /* What to look for, by its first TD_SECTOR_HASH bytes: key -> GPtrArray of mismatches. */
 static GHashTable *wanted_bytes(struct verify *v)
@@ -230,25 +234,41 @@ static void see_command(struct verify *v, GHashTable *wanted, const struct td_co
     }
 }
 
-static void find_sightings(struct verify *v, const char *path)
+static void see_commands(struct verify *v, struct td_reader *reader, struct kept_bytes *kept)
 {
+    GHashTable *wanted = wanted_bytes(v);
     struct td_commands *commands;
-    struct td_reader *reader;
     struct td_item item;
-    GHashTable *wanted;
 
-    if (!v->result.mismatches->len || td_reader_open(path, &reader, NULL) < 0)
-        return;
-    wanted = wanted_bytes(v);
     if (td_commands_open(reader, &commands) == 0) {
         td_commands_skip_elements(commands);
         while (td_commands_next(commands, false, &item) > 0) {
-            if (item.kind == TD_ITEM_COMMAND)
+            if (item.kind == TD_ITEM_COMMAND) {
                 see_command(v, wanted, item.command);
+                kept_bytes_see(kept, item.command);
+            }
         }
         td_commands_close(commands);
     }
     g_hash_table_unref(wanted);
+}
+
+static void look_at_bytes(struct verify *v, const char *path)
+{
+    GPtrArray *mismatches = v->result.mismatches;
+    struct td_reader *reader;
+    struct kept_bytes *kept;
+
+    if (!mismatches->len || td_reader_open(path, &reader, NULL) < 0)
+        return;
+    kept = kept_bytes_new(mismatches);
+    see_commands(v, reader, kept);
+    for (guint i = 0; i < mismatches->len; i++) {
+        struct mismatch *m = g_ptr_array_index(mismatches, i);
+
+        kept_bytes_compare(kept, reader, m, device_of(v, m->read.device)->block_size);
+    }
+    kept_bytes_free(kept);
     td_reader_close(reader);
 }
 
@@ -272,7 +292,7 @@ static int verify_trace(struct verify *v, const char *path, bool json)
         v->failed = true;
     }
     if (!v->failed) {
-        find_sightings(v, path);
+        look_at_bytes(v, path);
         (json ? verify_print_json : verify_print_text)(&v->result);
     }
     status = v->failed                          ? EXIT_TROUBLE :

@@ -16,11 +16,20 @@ struct sighting {
     const char *command;
 };
 
+/* The first byte that is not what it should be; from the bytes in the trace. */
+struct difference {
+    bool known;
+    uint64_t block;
+    uint32_t offset; /* in the block */
+    uint8_t returned, expected;
+};
+
 struct mismatch {
     struct oracle_result read; /* its pointers: not the oracle's but our own */
     const char *device;
     uint8_t sector[TD_SECTOR_HASH]; /* what read.sector points to */
     struct sighting written, returned; /* by a write, by a read */
+    GArray *differences; /* struct difference, one for each of read.legal */
 };
 
 struct verify_result {
