@@ -22,7 +22,7 @@ void diff_choice_clear(struct diff_choice *choice)
 
 /* ---- Choosing ---- */
 
-/* Bits of the set for each key in it, as a power of 2: one in so many others is taken for it. */
+/* So many bits of the set for each key in it, as a power of 2: few others share one. */
 #define BITS_OF_KEY 6
 
 struct choosing {
@@ -47,6 +47,11 @@ static bool is_in_set(const struct choosing *choosing, const struct diff_command
     return choosing->set[bit / 64] >> bit % 64 & 1;
 }
 
+static bool is_wanted(const struct choosing *choosing, unsigned s, const struct diff_command *c)
+{
+    return choosing->wanted ? choosing->wanted(choosing->d, s, c) : is_in_set(choosing, c);
+}
+
 static void choose_of_side(void *data, unsigned s)
 {
     struct choosing *choosing = data;
@@ -57,9 +62,8 @@ static void choose_of_side(void *data, unsigned s)
     for (uint32_t i = 0; i < n; i++) {
         uint32_t index = nth_chosen(choosing->from, s, i);
         const struct diff_command *c = &side->commands[index];
-        bool wanted = choosing->wanted ? choosing->wanted(choosing->d, s, c) : is_in_set(choosing, c);
 
-        if (wanted && diff_can_be_chosen(c))
+        if (diff_can_be_chosen(c) && is_wanted(choosing, s, c))
             g_array_append_val(chosen, index);
     }
     choosing->chosen.of[s] = chosen;

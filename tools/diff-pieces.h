@@ -36,7 +36,7 @@ struct diff_span {
 void diff_pieces_cut(struct diff_pieces *p, const struct diff *d);
 void diff_pieces_clear(struct diff_pieces *p);
 
-/* On a small disk each word has its own; the parts of a large one are laid over each other. */
+/* On a small disk each word has its own; parts of a large one are laid over each other. */
 static inline uint64_t diff_border_slot(const struct diff_pieces *p, uint64_t number)
 {
     uint64_t part = number >> p->size;
@@ -49,9 +49,10 @@ static inline struct diff_border_word *diff_border_word(const struct diff_pieces
                                                         uint64_t number)
 {
     uint64_t slot = diff_border_slot(p, number);
+    uint64_t step = diff_mix(1, number >> p->size) | 1; /* of each part another one */
 
     while (p->words[slot].borders && p->words[slot].number != number)
-        slot = (slot + 1) & ((UINT64_C(1) << p->size) - 1);
+        slot = (slot + step) & ((UINT64_C(1) << p->size) - 1);
     return &p->words[slot];
 }
 
