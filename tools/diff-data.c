@@ -231,7 +231,7 @@ static void report_run(struct diff *d, const struct contents *both, enum verdict
         diff_report(d, kinds[verdict], &f);
 }
 
-/* Writers are anywhere: see replay(). */
+/* Writers are anywhere in memory: ask for them early. */
 #define FETCH_AHEAD 16
 
 static void fetch_writers(const struct diff *d, const struct contents *both, uint32_t piece)

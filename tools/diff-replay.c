@@ -144,7 +144,7 @@ static void replay_command(const struct replay *r, uint32_t place, struct diff_s
         replay_read(r, place, span);
 }
 
-/* Commands go anywhere on the disk: waiting for memory would take the longest. */
+/* Commands go anywhere on the disk: ask early for what they find there. */
 #define FETCH_AHEAD 16
 
 static struct diff_span fetch(const struct replay *r, uint32_t place)
