@@ -1,25 +1,20 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* JSON as it is printed. */
+/* JSON as it is printed: a thin layer over yajl's streaming generator. */
 #include "json.h"
 
 #include <glib.h>
 #include <math.h>
 #include <stdio.h>
 #include <string.h>
+#include <yajl/yajl_gen.h>
 
 #include "digits.h"
 
 /* The pages of a huge transfer need not all be in memory at once. */
 #define PRINT_AT 65536
 
-#define INDENT 2
-
 struct json {
-    char *text;
-    size_t len, size;
-    unsigned depth;
-    bool empty;   /* nothing is in the innermost object or array yet */
-    bool has_key; /* a value is due */
+    yajl_gen gen;
     bool pretty;
     bool for_html;
 };
@@ -28,7 +23,12 @@ struct json *json_new(bool pretty)
 {
     struct json *j = g_new0(struct json, 1);
 
+    j->gen = yajl_gen_alloc(NULL);
+    if (!j->gen)
+        g_error("out of memory");
     j->pretty = pretty;
+    yajl_gen_config(j->gen, yajl_gen_beautify, pretty);
+    yajl_gen_config(j->gen, yajl_gen_indent_string, "  ");
     return j;
 }
 
@@ -44,16 +44,14 @@ void json_free(struct json *j)
 {
     if (!j)
         return;
-    g_free(j->text);
+    yajl_gen_free(j->gen);
     g_free(j);
 }
 
-/* ---- Printing ---- */
-
 /* "<" can only stand in a string. */
-static void print_for_html(const char *text, size_t len)
+static void print_for_html(const unsigned char *text, size_t len)
 {
-    const char *less;
+    const unsigned char *less;
 
     while ((less = memchr(text, '<', len))) {
         fwrite(text, 1, (size_t)(less - text), stdout);
@@ -66,153 +64,54 @@ static void print_for_html(const char *text, size_t len)
 
 static void print(struct json *j)
 {
+    const unsigned char *text;
+    size_t len;
+
+    yajl_gen_get_buf(j->gen, &text, &len);
     if (j->for_html)
-        print_for_html(j->text, j->len);
+        print_for_html(text, len);
     else
-        fwrite(j->text, 1, j->len, stdout);
-    j->len = 0;
-}
-
-/* ---- Generating ---- */
-
-/* Where the next n bytes go. */
-static char *reserve(struct json *j, size_t n)
-{
-    if (j->size - j->len < n) {
-        j->size = 2 * j->size + n;
-        j->text = g_realloc(j->text, j->size);
-    }
-    return j->text + j->len;
-}
-
-static void put_char(struct json *j, char c)
-{
-    *reserve(j, 1) = c;
-    j->len++;
-}
-
-static void begin_line(struct json *j)
-{
-    size_t n = 1 + INDENT * j->depth;
-    char *p;
-
-    if (!j->pretty)
-        return;
-    p = reserve(j, n);
-    memset(p, ' ', n);
-    *p = '\n';
-    j->len += n;
-}
-
-/* What goes before a key, or a value without one. */
-static void begin_item(struct json *j)
-{
-    if (j->has_key || !j->depth) {
-        j->has_key = false;
-        return;
-    }
-    if (!j->empty)
-        put_char(j, ',');
-    begin_line(j);
-    j->empty = false;
-}
-
-static void begin_nested(struct json *j, char bracket)
-{
-    begin_item(j);
-    put_char(j, bracket);
-    j->depth++;
-    j->empty = true;
-}
-
-static void end_nested(struct json *j, char bracket)
-{
-    j->depth--;
-    if (!j->empty)
-        begin_line(j);
-    put_char(j, bracket);
-    j->empty = false;
+        fwrite(text, 1, len, stdout);
+    yajl_gen_clear(j->gen);
 }
 
 void json_end_document(struct json *j)
 {
-    put_char(j, '\n');
     print(j);
+    if (!j->pretty) /* yajl ends a pretty one's line itself */
+        putc('\n', stdout);
+    yajl_gen_reset(j->gen, NULL);
 }
 
 void json_begin_object(struct json *j)
 {
-    begin_nested(j, '{');
+    yajl_gen_map_open(j->gen);
 }
 
 void json_end_object(struct json *j)
 {
-    end_nested(j, '}');
-    if (j->len >= PRINT_AT)
+    const unsigned char *text;
+    size_t len;
+
+    yajl_gen_map_close(j->gen);
+    yajl_gen_get_buf(j->gen, &text, &len);
+    if (len >= PRINT_AT)
         print(j);
 }
 
 void json_begin_array(struct json *j)
 {
-    begin_nested(j, '[');
+    yajl_gen_array_open(j->gen);
 }
 
 void json_end_array(struct json *j)
 {
-    end_nested(j, ']');
+    yajl_gen_array_close(j->gen);
 }
 
 void json_key(struct json *j, const char *key)
 {
-    size_t n = strlen(key);
-    char *p;
-
-    begin_item(j);
-    p = reserve(j, n + sizeof("\"\": "));
-    *p++ = '"';
-    memcpy(p, key, n);
-    p += n;
-    p = put_text(p, j->pretty ? "\": " : "\":");
-    j->len = (size_t)(p - j->text);
-    j->has_key = true;
-}
-
-static bool needs_escape(char c)
-{
-    return (unsigned char)c < ' ' || c == '"' || c == '\\';
-}
-
-static char *put_escaped(char *p, char c)
-{
-    static const char named[] = "\bb\ff\nn\rr\tt\"\"\\\\";
-
-    *p++ = '\\';
-    for (size_t i = 0; named[i]; i += 2) {
-        if (named[i] == c) {
-            *p++ = named[i + 1];
-            return p;
-        }
-    }
-    p = put_text(p, "u00");
-    return put_hex_bytes(p, (const uint8_t *)&c, 1);
-}
-
-/* Valid UTF-8, of n bytes. */
-static void put_string(struct json *j, const char *text, size_t n)
-{
-    char *p;
-
-    begin_item(j);
-    p = reserve(j, 6 * n + 2);
-    *p++ = '"';
-    for (size_t i = 0; i < n; i++) {
-        if (needs_escape(text[i]))
-            p = put_escaped(p, text[i]);
-        else
-            *p++ = text[i];
-    }
-    *p++ = '"';
-    j->len = (size_t)(p - j->text);
+    yajl_gen_string(j->gen, (const unsigned char *)key, strlen(key));
 }
 
 void json_string(struct json *j, const char *text)
@@ -223,40 +122,36 @@ void json_string(struct json *j, const char *text)
         text = "";
     if (!g_utf8_validate(text, -1, NULL))
         text = valid = g_utf8_make_valid(text, -1);
-    put_string(j, text, strlen(text));
+    yajl_gen_string(j->gen, (const unsigned char *)text, strlen(text));
 }
 
+/* Between quotes, as a value that needs no escapes. */
 void json_hex(struct json *j, const uint8_t *bytes, size_t len)
 {
-    char *p = json_begin_raw(j, 2 * len + 2);
+    g_autofree char *heap = NULL;
+    char stack[256];
+    char *text = stack, *p;
 
+    if (2 * len + 2 > sizeof(stack))
+        text = heap = g_malloc(2 * len + 2);
+    *text = '"';
+    p = put_hex_bytes(text + 1, bytes, len);
     *p++ = '"';
-    p = put_hex_bytes(p, bytes, len);
-    *p++ = '"';
-    json_end_raw(j, p);
+    json_raw(j, text, (size_t)(p - text));
 }
 
-char *json_begin_raw(struct json *j, size_t most)
+/* yajl prints a "number" as it is, whatever it is. */
+void json_raw(struct json *j, const char *text, size_t len)
 {
-    begin_item(j);
-    return reserve(j, most);
+    yajl_gen_number(j->gen, text, len);
 }
 
-void json_end_raw(struct json *j, const char *end)
-{
-    j->len = (size_t)(end - j->text);
-}
-
-static void put_raw(struct json *j, const char *text)
-{
-    size_t n = strlen(text);
-
-    json_end_raw(j, (char *)memcpy(json_begin_raw(j, n), text, n) + n);
-}
-
+/* Not yajl_gen_integer(): it is signed. */
 void json_uint(struct json *j, uint64_t value)
 {
-    json_end_raw(j, put_decimal(json_begin_raw(j, DECIMAL_MAX), value));
+    char text[DECIMAL_MAX];
+
+    json_raw(j, text, (size_t)(put_decimal(text, value) - text));
 }
 
 void json_double(struct json *j, double value)
@@ -264,12 +159,12 @@ void json_double(struct json *j, double value)
     char text[G_ASCII_DTOSTR_BUF_SIZE];
 
     g_ascii_formatd(text, sizeof(text), "%.6g", isfinite(value) ? value : 0);
-    put_raw(j, text);
+    yajl_gen_number(j->gen, text, strlen(text));
 }
 
 void json_bool(struct json *j, bool value)
 {
-    put_raw(j, value ? "true" : "false");
+    yajl_gen_bool(j->gen, value);
 }
 
 void json_key_string(struct json *j, const char *key, const char *text)

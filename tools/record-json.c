@@ -18,10 +18,9 @@ static void print_elements(struct json *j, const struct td_command *c)
 {
     static const char longest[] = "{\"addr\":18446744073709551615,\"len\":4294967295,"
                                   "\"observed\":true,\"uncertain\":true},";
-    char *p;
+    g_autofree char *text = g_malloc(element_count(c) * sizeof(longest) + 2);
+    char *p = text;
 
-    json_key(j, "elements");
-    p = json_begin_raw(j, element_count(c) * sizeof(longest) + 2);
     *p++ = '[';
     for (uint32_t i = 0; i < element_count(c); i++) {
         const struct td_element *element = &c->submit.elements[i];
@@ -37,7 +36,8 @@ static void print_elements(struct json *j, const struct td_command *c)
         *p++ = '}';
     }
     *p++ = ']';
-    json_end_raw(j, p);
+    json_key(j, "elements");
+    json_raw(j, text, (size_t)(p - text));
 }
 
 static void print_pages(struct json *j, const struct td_command *c)
