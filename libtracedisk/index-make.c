@@ -83,20 +83,21 @@ static int goes(struct maker *m, enum td_kind kind, uint64_t seq)
 
 static int stack_comes(struct maker *m, const struct td_record *record)
 {
-    struct stacks *s = m->stacks, *end = s + m->n_stacks;
+    struct stacks *s;
     uint64_t *place;
+    size_t i = 0;
     int ret;
 
-    while (s < end && s->device != record->stack.device) {
-        s++;
+    while (i < m->n_stacks && m->stacks[i].device != record->stack.device) {
+        i++;
     }
-    if (s == end) {
+    if (i == m->n_stacks) {
         if (td_need_one_more(&m->stacks, m->n_stacks, sizeof(*s)) < 0) {
             return -ENOMEM;
         }
-        s = &m->stacks[m->n_stacks++];
-        *s = (struct stacks){ .device = record->stack.device };
+        m->stacks[m->n_stacks++] = (struct stacks){ .device = record->stack.device };
     }
+    s = &m->stacks[i];
     place = &s->seqs[s->next++ % TD_STACKS];
     ret = goes(m, TD_STACK, *place);
     *place = record->seq;
