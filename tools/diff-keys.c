@@ -82,7 +82,6 @@ struct diff_choice diff_choose_like(const struct diff *d, const struct diff_choi
                                     diff_key *key)
 {
     struct choosing choosing = { .d = d, .from = &diff_everything, .key = key };
-
     uint64_t n = (uint64_t)n_chosen(d, some, 0) + n_chosen(d, some, 1);
 
     if (n == 0)

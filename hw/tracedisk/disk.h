@@ -104,7 +104,7 @@ struct TdTransfer {
     /* Guest memory while mapped. */
     struct iovec *iov;
     int n_iov;
-    int iov_capacity;
+    uint32_t iov_capacity;
     /* Most lists are short: room for them, without a call for memory. */
     struct td_element few_elements[TD_FEW];
     struct iovec few_iov[TD_FEW];

@@ -35,25 +35,26 @@ MemTxResult td_dma_write(AddressSpace *as, uint64_t addr, const void *buf,
 
 /* ---- The list ---------------------------------------------------------- */
 
-/* Twice the room for an array that may still be where its @few are. */
-static void *grow(void *array, void *few, uint32_t capacity, size_t size)
+/* More room for an array that may still be where its @few are. */
+static void *grow(void *array, void *few, uint32_t *capacity, size_t size)
 {
+    uint32_t old = *capacity;
     void *more;
 
+    *capacity = MAX(16, 2 * old);
     if (array != few) {
-        return g_realloc_n(array, 2 * capacity, size);
+        return g_realloc_n(array, *capacity, size);
     }
-    more = g_malloc_n(2 * capacity, size);
-    memcpy(more, few, capacity * size);
+    more = g_malloc_n(*capacity, size);
+    memcpy(more, few, old * size);
     return more;
 }
 
 void td_transfer_add_element(TdTransfer *t, uint64_t addr, uint32_t len)
 {
     if (t->n_elements == t->capacity) {
-        t->elements = grow(t->elements, t->few_elements, t->capacity,
+        t->elements = grow(t->elements, t->few_elements, &t->capacity,
                            sizeof(*t->elements));
-        t->capacity *= 2;
     }
     t->elements[t->n_elements++] = (struct td_element) {
         .addr = addr, .len = len,
@@ -111,8 +112,7 @@ void td_list_unmap(TdTransfer *t, DMADirection dir, uint64_t accessed)
 static void append_iov(TdTransfer *t, void *base, size_t len)
 {
     if (t->n_iov == t->iov_capacity) {
-        t->iov = grow(t->iov, t->few_iov, t->iov_capacity, sizeof(*t->iov));
-        t->iov_capacity *= 2;
+        t->iov = grow(t->iov, t->few_iov, &t->iov_capacity, sizeof(*t->iov));
     }
     t->iov[t->n_iov++] = (struct iovec) { .iov_base = base, .iov_len = len };
 }
