@@ -121,18 +121,20 @@ class Vm:
         self.qmp.readline()
         self.do("qmp_capabilities")
 
-    def do(self, command, **arguments):
-        """Run a QMP command; returns its answer, raises on an error."""
+    def tell(self, command, **arguments):
+        """Send a QMP command, and do not wait for its answer: the guest may end before."""
+        message = {"execute": command}
         if arguments:
-            message = {"execute": command, "arguments": arguments}
-        else:
-            message = {"execute": command}
-        line = json.dumps(message) + "\n"
+            message["arguments"] = arguments
         try:
-            self.qmp.write(line)
+            self.qmp.write(json.dumps(message) + "\n")
             self.qmp.flush()
         except ConnectionError:
-            pass  # what it had to say may still be there to read
+            pass  # what QEMU had to say may still be there to read
+
+    def do(self, command, **arguments):
+        """Run a QMP command; returns its answer, raises on an error."""
+        self.tell(command, **arguments)
         while True:
             try:
                 line = self.qmp.readline()
@@ -171,9 +173,8 @@ class Vm:
               "the guest's load begins")
 
     def finish(self):
-        """Let the guest go on to its end, which may come before QEMU has answered."""
-        self.qmp.write('{"execute": "cont"}\n')
-        self.qmp.flush()
+        """Let the guest go on to its end."""
+        self.tell("cont")
         self.wait()
 
     def wait(self):
